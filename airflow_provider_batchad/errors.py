@@ -1,0 +1,206 @@
+"""One family of errors; each says what happened and what to do, and whether trying again can help.
+
+::
+
+    BatchAdError
+    ├── ConnectionFieldError      a field of the Airflow connection is missing, wrong or contradictory
+    ├── CloudConfigurationError   ``[batchad] clouds`` of the Airflow configuration is wrong
+    ├── SignInError               no token: says at which step (Key Vault, managed identity, Entra ID)
+    │   ├── VaultError            Key Vault refused, or does not hold, what the connection names
+    │   ├── CredentialRefused     Entra ID refused the secret or certificate itself
+    │   └── PrincipalNotFound     Entra ID does not know the tenant or the application
+    ├── Unreachable               nothing answered, or what answered was throttled or broken
+    ├── BatchServiceError         the Batch service answered with an error
+    │   ├── PermissionDenied      403: the principal's role lacks an action
+    │   ├── AccountRefusedToken   401, or 403 ``AuthenticationFailed``: wrong audience, tenant or account
+    │   ├── NotFound              404
+    │   ├── Conflict              409: look at ``code``
+    │   └── ServiceUnavailable    408, 429 and 5xx: trying again can help
+    ├── ForeignHostRefused        a request with a token was about to go to another host than the account's
+    └── JobFailed                 the Batch job ended otherwise than it should
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BatchAdError(Exception):
+    """Root of the family.
+
+    :param message: what happened and what was tried, in a sentence.
+    :param remedy: what to do about it, in a sentence; appended to the text.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+        self.message = message
+        self.remedy = remedy
+        super().__init__(f"{message} {remedy}" if remedy else message)
+
+
+class ConnectionFieldError(BatchAdError):
+    """A field of the connection is missing, wrong, or contradicts another. Never echoes an extra's value.
+
+    :param field: the field as it is stored: ``host``, ``login``, ``password`` or ``extra.<name>``.
+    """
+
+    def __init__(self, message: str, *, conn_id: str, field: str, remedy: str | None = None) -> None:
+        self.conn_id = conn_id
+        self.field = field
+        super().__init__(f"Connection {conn_id!r}, field {field!r}: {message}", remedy=remedy)
+
+
+class CloudConfigurationError(BatchAdError):
+    """The Airflow configuration ``[batchad] clouds`` does not define the cloud as it should.
+
+    :param cloud: the name of the cloud, where it could be read.
+    :param key: the key at fault, where there is one.
+    """
+
+    def __init__(
+        self, message: str, *, cloud: str | None = None, key: str | None = None, remedy: str | None = None
+    ) -> None:
+        self.cloud = cloud
+        self.key = key
+        super().__init__(message, remedy=remedy)
+
+
+class SignInError(BatchAdError):
+    """No token could be had.
+
+    :param step: where it failed: ``vault`` (reading Key Vault, the sign-in to it included) or ``token``.
+    :param code: the service's own code, such as ``AADSTS7000215`` or ``SecretNotFound``.
+    """
+
+    def __init__(
+        self, message: str, *, step: str, code: str | None = None, remedy: str | None = None
+    ) -> None:
+        self.step = step
+        self.code = code
+        super().__init__(message, remedy=remedy)
+
+
+class VaultError(SignInError):
+    """Key Vault refused, or does not hold, what the connection names."""
+
+
+class CredentialRefused(SignInError):
+    """Entra ID refused the secret or certificate (AADSTS7000215, 7000222, 700027, 700024)."""
+
+
+class PrincipalNotFound(SignInError):
+    """Entra ID does not know the tenant or the application (AADSTS90002, 700016)."""
+
+
+class Unreachable(BatchAdError):
+    """Nothing answered, or what answered was throttled or broken. Says nothing about the credential.
+
+    :param step: what was asked: ``vault``, ``token`` or ``batch``.
+    :param retry_after_seconds: how long the service asked to wait, where it did.
+    """
+
+    retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        step: str,
+        retry_after_seconds: float | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.step = step
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message, remedy=remedy)
+
+
+class BatchServiceError(BatchAdError):
+    """The Batch service answered a request with an error.
+
+    :param operation: the REST operation, such as ``Create Job``.
+    :param status: the HTTP status.
+    :param code: Batch's own error code, such as ``JobNotFound``; compare without case.
+    :param request_id: the service's ``request-id``, to quote to Azure's support.
+    :param details: the error's ``values``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        operation: str,
+        status: int,
+        code: str | None = None,
+        request_id: str | None = None,
+        details: dict[str, str] | None = None,
+        retry_after_seconds: float | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.operation = operation
+        self.status = status
+        self.code = code
+        self.request_id = request_id
+        self.details = details or {}
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message, remedy=remedy)
+
+    def is_code(self, *codes: str) -> bool:
+        """Whether the service's code is one of these, compared without case."""
+        return (self.code or "").casefold() in {code.casefold() for code in codes}
+
+
+class PermissionDenied(BatchServiceError):
+    """403: the principal's role lacks an action.
+
+    :param actions: the actions or data actions that the operation needs.
+    """
+
+    def __init__(self, message: str, *, actions: tuple[str, ...], **fields: object) -> None:
+        self.actions = actions
+        super().__init__(message, **fields)  # type: ignore[arg-type]
+
+
+class AccountRefusedToken(BatchServiceError):
+    """401, or 403 ``AuthenticationFailed``: wrong audience, tenant or account, not a missing permission."""
+
+
+class NotFound(BatchServiceError):
+    """404."""
+
+
+class Conflict(BatchServiceError):
+    """409: of forty-odd meanings, two are "it is already there". Look at ``code``."""
+
+
+class ServiceUnavailable(BatchServiceError):
+    """408, 429 and 5xx: trying again can help."""
+
+    retryable = True
+
+
+class ForeignHostRefused(BatchAdError):
+    """A request that would carry a token was about to go to another host than the account's."""
+
+
+class JobFailed(BatchAdError):
+    """The Batch job ended otherwise than it should.
+
+    :param job_id: the Batch job.
+    :param failed_task_ids: the Batch tasks that failed, in the order in which they were given.
+    """
+
+    retryable = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        job_id: str,
+        failed_task_ids: tuple[str, ...] = (),
+        remedy: str | None = None,
+    ) -> None:
+        self.job_id = job_id
+        self.failed_task_ids = failed_task_ids
+        super().__init__(message, remedy=remedy)
