@@ -1,0 +1,45 @@
+# Each verb sets up what it needs; none needs another first. PYTHON=python3.12 picks the interpreter.
+PYTHON ?= python3
+PORT ?= 8080
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+READY := .venv/.ready-$(VERSION)
+PEER_READY := .venv-peer/.ready-$(VERSION)
+PACKAGE := airflow_provider_batchad
+
+# Some machines export it; Airflow's processes would then compile their own imports anew at each start.
+unexport PYTHONDONTWRITEBYTECODE
+export PYTHON
+
+.PHONY: demo test check format bench nightly constraints clean
+
+demo: $(READY)         ## set up and run the example on local Azure and a real Airflow (KEEP=1: leave it running; PORT=8090)
+	@.venv/bin/python -m demo --port $(PORT) $(if $(KEEP),--keep)
+
+test: $(READY)         ## set up and run the tests (ARGS="-k vault" for some of them)
+	@.venv/bin/python -m pytest $(ARGS)
+
+check: $(READY)        ## lint, format, types, floors, dependencies
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/deptry .
+
+format: $(READY)       ## mend what ruff can mend
+	@.venv/bin/ruff check --fix . ; .venv/bin/ruff format .
+
+bench: $(READY) $(PEER_READY)  ## all benchmarks
+	@.venv/bin/python -m benchmarks
+
+nightly: $(READY)      ## the long property, kill and soak runs
+	@.venv/bin/python -m pytest -m nightly $(ARGS)
+
+constraints: $(READY)  ## resolve constraints.txt and benchmarks/peer.txt anew
+	@.venv/bin/uv pip compile --quiet --upgrade pyproject.toml --extra local --group dev $(COMPILE) -o constraints.txt
+	@.venv/bin/uv pip compile --quiet --upgrade benchmarks/peer.in $(COMPILE) -o benchmarks/peer.txt
+COMPILE := --universal --python-version 3.11 --no-header --no-annotate
+
+clean:                 ## remove everything that the other verbs made
+	@rm -rf .venv .venv-peer .demo .test .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+
+$(READY): pyproject.toml constraints.txt .ci/set-up
+	@.ci/set-up $@
+
+$(PEER_READY): benchmarks/peer.txt $(READY)
+	@.ci/set-up $@ .venv-peer benchmarks/peer.txt

@@ -1,0 +1,23 @@
+"""What every test starts from: an Airflow home of its own, and nothing of this machine's Azure or Airflow settings."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+# A machine may export it; every process that a test starts would then compile its imports anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+_FOREIGN = ("AIRFLOW", "AZURE_", "IDENTITY_", "MSI_")
+for _name in [name for name in os.environ if name.startswith(_FOREIGN)]:
+    del os.environ[_name]
+
+# Before anything imports Airflow: it reads its home once, and writes a configuration file there.
+_home = Path(tempfile.mkdtemp(prefix="airflow-home-"))
+atexit.register(shutil.rmtree, _home, ignore_errors=True)
+os.environ["AIRFLOW_HOME"] = str(_home)
+os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(_home / "dags")
+os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
