@@ -1,0 +1,182 @@
+"""What local Azure holds when it starts, as plain data with the defaults of a plausible tenant."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+from airflow_provider_batchad.local.access import Role
+
+DEFAULT_PORT: Final = 10443
+SERVICES: Final = ("entra", "identity", "keyvault", "batch", "storage", "control")
+ServiceName = Literal["entra", "identity", "keyvault", "batch", "storage", "control"]
+LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
+
+_NAMESPACE: Final = uuid.UUID("5b0f0f4c-54c8-4f5e-9c6e-2f6f0f5f8f10")
+
+
+def stable_id(*names: str) -> str:
+    """A GUID that is the same in every run, so that stored connections outlive a restart."""
+    return str(uuid.uuid5(_NAMESPACE, "/".join(names)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantConfig:
+    """A Microsoft Entra tenant."""
+
+    id: str = stable_id("tenant", "contoso")
+    domain: str = "contoso.onmicrosoft.com"
+    display_name: str = "Contoso"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplicationConfig:
+    """An application with a service principal in the tenant.
+
+    :param secret: its client secret; a random one by default.
+    :param vault_secret_name: where Key Vault keeps that secret, if it does.
+    """
+
+    name: str
+    client_id: str = ""
+    object_id: str = ""
+    secret: str | None = field(default=None, repr=False)
+    vault_secret_name: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "client_id", self.client_id or stable_id("application", self.name))
+        object.__setattr__(self, "object_id", self.object_id or stable_id("service principal", self.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManagedIdentityConfig:
+    """A managed identity of the machine that local Azure pretends to be the host of."""
+
+    name: str
+    system_assigned: bool = False
+    client_id: str = ""
+    object_id: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "client_id", self.client_id or stable_id("identity client", self.name))
+        object.__setattr__(self, "object_id", self.object_id or stable_id("identity object", self.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VaultSecretConfig:
+    """A secret in the vault at start.
+
+    :param confidential: ``False`` for what is no secret at all, such as a tenant ID: it is left out of the
+        file of secrets.
+    """
+
+    name: str
+    value: str = field(repr=False)
+    confidential: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolConfig:
+    """A Batch pool that exists at start.
+
+    :param slots: task slots of each node.
+    """
+
+    id: str
+    nodes: int = 2
+    slots: int = 4
+    vm_size: str = "STANDARD_D2S_V3"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignmentConfig:
+    """A role for an application or managed identity (by name) at the account or the vault.
+
+    :param role: name or id, built-in or one of ``roles``.
+    """
+
+    principal: str
+    role: str
+    resource: Literal["batch", "keyvault", "resource_group", "subscription"]
+
+
+AIRFLOW_APPLICATION: Final = ApplicationConfig(name="airflow-batch", vault_secret_name="batch-client-secret")
+WORKER_IDENTITY: Final = ManagedIdentityConfig(name="airflow-worker", system_assigned=True)
+DEFAULT_ASSIGNMENTS: Final = (
+    AssignmentConfig(principal="airflow-batch", role="Azure Batch Job Submitter", resource="batch"),
+    AssignmentConfig(principal="airflow-worker", role="Key Vault Secrets User", resource="keyvault"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalAzureConfig:
+    """Everything that can be chosen before local Azure starts.
+
+    :param host: where to listen: ``localhost`` (IPv4 and, where the machine has it, IPv6), ``127.0.0.1`` or
+        ``::1``. Another address is refused.
+    :param port: of the first service, the others follow in the order of ``SERVICES``; 0 lets the system
+        choose each.
+    :param token_lifetime_seconds: of every token; Entra ID's own is 60 to 90 minutes.
+    :param vault_secrets: beside the applications' own secrets, which Key Vault keeps where they name one.
+    :param files_dir: a directory that the storage service lets everyone read.
+    :param state_dir: keeps the certificate authority between runs; a temporary directory by default.
+    :param secrets_file: gets every secret and token, one a line, so that logs and databases can be searched
+        for them by value.
+    :param ledger_size: how many requests the ledger keeps; the counts cover all of them.
+    """
+
+    host: str = "localhost"
+    port: int = DEFAULT_PORT
+    account: str = "demo"
+    region: str = "westeurope"
+    subscription_id: str = stable_id("subscription")
+    resource_group: str = "airflow"
+    vault: str = "airflow-vault"
+    tenant: TenantConfig = TenantConfig()
+    applications: tuple[ApplicationConfig, ...] = (AIRFLOW_APPLICATION,)
+    managed_identities: tuple[ManagedIdentityConfig, ...] = (WORKER_IDENTITY,)
+    vault_secrets: tuple[VaultSecretConfig, ...] = (
+        VaultSecretConfig(name="batch-tenant-id", value=TenantConfig().id, confidential=False),
+        VaultSecretConfig(name="batch-client-id", value=AIRFLOW_APPLICATION.client_id, confidential=False),
+    )
+    pools: tuple[PoolConfig, ...] = (PoolConfig(id="cpu"),)
+    roles: tuple[Role, ...] = ()
+    assignments: tuple[AssignmentConfig, ...] = DEFAULT_ASSIGNMENTS
+    token_lifetime_seconds: float = 3600.0
+    files_dir: Path | None = None
+    state_dir: Path | None = None
+    secrets_file: Path | None = None
+    ledger_size: int = 200_000
+
+    def __post_init__(self) -> None:
+        if self.host not in LOOPBACK_HOSTS:
+            raise ValueError(
+                f"host {self.host!r} is not loopback: local Azure is for development and listens only on "
+                f"{', '.join(LOOPBACK_HOSTS)}"
+            )
+        if not 0 <= self.port <= 65535 - len(SERVICES):
+            raise ValueError(f"port must be 0 (any) to {65535 - len(SERVICES)}, not {self.port}")
+        if self.token_lifetime_seconds <= 0:
+            raise ValueError(f"token_lifetime_seconds must be above 0, not {self.token_lifetime_seconds}")
+
+    @property
+    def subscription_scope(self) -> str:
+        """The subscription's resource ID."""
+        return f"/subscriptions/{self.subscription_id}"
+
+    @property
+    def resource_group_scope(self) -> str:
+        """The resource group's resource ID."""
+        return f"{self.subscription_scope}/resourceGroups/{self.resource_group}"
+
+    @property
+    def account_scope(self) -> str:
+        """The Batch account's resource ID."""
+        return f"{self.resource_group_scope}/providers/Microsoft.Batch/batchAccounts/{self.account}"
+
+    @property
+    def vault_scope(self) -> str:
+        """The vault's resource ID."""
+        return f"{self.resource_group_scope}/providers/Microsoft.KeyVault/vaults/{self.vault}"

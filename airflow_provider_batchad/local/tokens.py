@@ -1,0 +1,202 @@
+"""Access tokens of the simulated Entra ID: signed JWTs, and the check that every service makes of them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+import jwt
+
+if TYPE_CHECKING:
+    from airflow_provider_batchad.local.clock import Clock
+
+# Entra ID dates a token five minutes back, for clients whose clock is behind.
+_BACKDATE_SECONDS: Final = 300
+_KEPT_TOKENS: Final = 10_000
+_BEARER: Final = "bearer "
+
+
+class RejectionReason(StrEnum):
+    """Why a service does not accept a request's token."""
+
+    MISSING = "missing"
+    MALFORMED = "malformed"
+    SIGNATURE = "signature"
+    AUDIENCE = "audience"
+    TENANT = "tenant"
+    NOT_YET_VALID = "not_yet_valid"
+    EXPIRED = "expired"
+
+
+class TokenRejected(Exception):
+    """A service does not accept the token; how it says so is the service's own matter.
+
+    :param found: the token's value of what was wrong, such as its audience; ``None`` where there is none.
+    """
+
+    def __init__(self, reason: RejectionReason, *, found: str | None = None) -> None:
+        self.reason = reason
+        self.found = found
+        super().__init__(reason.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """Who a token speaks for.
+
+    :param object_id: of the service principal; role assignments name it.
+    :param app_id: the client ID.
+    :param name: for people: the ledger and error texts; Azure's tokens do not hold it.
+    """
+
+    tenant_id: str
+    object_id: str
+    app_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Verified:
+    principal: Principal
+    audience: str
+    not_before: float
+    expires_on: float
+
+
+class TokenAuthority:
+    """Signs tokens with a key of this run, and verifies them for every service.
+
+    A token that was verified once is remembered by its hash; expiry is looked at each time.
+    """
+
+    def __init__(self, *, clock: Clock) -> None:
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
+        self._clock = clock
+        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._public_key = self._key.public_key()
+        self._verified: dict[bytes, _Verified] = {}
+        self._names: dict[str, str] = {}
+        self.key_id = _thumbprint(self._public_key.public_numbers().n)
+
+    def issue(
+        self,
+        principal: Principal,
+        *,
+        audience: str,
+        lifetime_seconds: float,
+        extra_claims: Mapping[str, object] | None = None,
+    ) -> tuple[str, int]:
+        """A v1 access token, as Batch and Key Vault are given them.
+
+        :return: the token and the second at which it expires.
+        """
+        self._names[principal.object_id] = principal.name
+        now = self._clock.time()
+        expires_on = int(now + lifetime_seconds)
+        issuer = f"https://sts.windows.net/{principal.tenant_id}/"
+        claims: dict[str, Any] = {
+            "aud": audience,
+            "iss": issuer,
+            "iat": int(now) - _BACKDATE_SECONDS,
+            "nbf": int(now) - _BACKDATE_SECONDS,
+            "exp": expires_on,
+            "aio": secrets.token_urlsafe(24),
+            "appid": principal.app_id,
+            "appidacr": "1",
+            "idp": issuer,
+            "idtyp": "app",
+            "oid": principal.object_id,
+            "rh": f"1.{secrets.token_urlsafe(24)}.",
+            "sub": principal.object_id,
+            "tid": principal.tenant_id,
+            "uti": secrets.token_urlsafe(16),
+            "ver": "1.0",
+            **(extra_claims or {}),
+        }
+        headers = {"kid": self.key_id, "x5t": self.key_id}
+        return jwt.encode(claims, self._key, algorithm="RS256", headers=headers), expires_on
+
+    def verify(self, token: str, *, audience: str | Collection[str], tenant_id: str) -> Principal:
+        """Who the token speaks for.
+
+        :param audience: what the service accepts, to the letter, the trailing slash included.
+        :raises TokenRejected: it does not hold here, or not now.
+        """
+        known = self._verified.get(digest := hashlib.sha256(token.encode()).digest())
+        if known is None:
+            known = self._decode(token)
+            if len(self._verified) >= _KEPT_TOKENS:
+                self._verified.clear()
+            self._verified[digest] = known
+        accepted = (audience,) if isinstance(audience, str) else audience
+        if known.audience not in accepted:
+            raise TokenRejected(RejectionReason.AUDIENCE, found=known.audience)
+        if known.principal.tenant_id != tenant_id:
+            raise TokenRejected(RejectionReason.TENANT, found=known.principal.tenant_id)
+        now = self._clock.time()
+        if now >= known.expires_on:
+            raise TokenRejected(RejectionReason.EXPIRED)
+        if now < known.not_before:
+            raise TokenRejected(RejectionReason.NOT_YET_VALID)
+        return known.principal
+
+    def verify_header(
+        self, authorization: str | None, *, audience: str | Collection[str], tenant_id: str
+    ) -> Principal:
+        """The same for the value of an ``Authorization`` header."""
+        if not authorization:
+            raise TokenRejected(RejectionReason.MISSING)
+        if authorization[: len(_BEARER)].lower() != _BEARER:
+            raise TokenRejected(RejectionReason.MALFORMED)
+        return self.verify(authorization[len(_BEARER) :].strip(), audience=audience, tenant_id=tenant_id)
+
+    def public_keys(self) -> dict[str, object]:
+        """The JSON Web Key Set that clients check signatures with."""
+        numbers = self._public_key.public_numbers()
+        key = {
+            "kty": "RSA",
+            "use": "sig",
+            "alg": "RS256",
+            "kid": self.key_id,
+            "x5t": self.key_id,
+            "n": _base64url(numbers.n),
+            "e": _base64url(numbers.e),
+        }
+        return {"keys": [key]}
+
+    def _decode(self, token: str) -> _Verified:
+        unchecked = {"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False}
+        try:
+            claims = jwt.decode(token, self._public_key, algorithms=["RS256"], options=unchecked)
+            principal = Principal(
+                tenant_id=claims["tid"],
+                object_id=claims["oid"],
+                app_id=claims["appid"],
+                name=self._names[claims["oid"]],
+            )
+            return _Verified(
+                principal=principal,
+                audience=claims["aud"],
+                not_before=float(claims["nbf"]),
+                expires_on=float(claims["exp"]),
+            )
+        except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
+            raise TokenRejected(RejectionReason.SIGNATURE) from None
+        except (jwt.PyJWTError, KeyError, TypeError, ValueError):
+            raise TokenRejected(RejectionReason.MALFORMED) from None
+
+
+def _base64url(number: int) -> str:
+    raw = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _thumbprint(modulus: int) -> str:
+    digest = hashlib.sha256(str(modulus).encode()).digest()[:20]
+    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
