@@ -1,0 +1,148 @@
+"""The processes of one demo: started together, watched together, and none left over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+MARKER = "BATCHAD_DEMO_PROCESSES"
+
+
+class ProcessDied(RuntimeError):
+    """A process that should have stayed is gone.
+
+    :param name: what it was, such as ``Airflow's triggerer``.
+    :param log: the file with its output.
+    """
+
+    def __init__(self, name: str, *, pid: int, log: Path) -> None:
+        self.name = name
+        self.log = log
+        super().__init__(f"{name} (process {pid}) was killed or has crashed; its output is in {log}.")
+
+
+class ProcessGroup:
+    """Starts processes that all carry one marker in their environment, and ends every one that carries it.
+
+    A guardian, a process of its own, does the same should the starter itself be killed.
+    """
+
+    def __init__(self) -> None:
+        self.marker = uuid.uuid4().hex
+        self._watched: dict[str, tuple[psutil.Process, Path]] = {}
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._seen: set[psutil.Process] = set()
+        self._guardian: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        # Without the marker: it must outlive those that it ends.
+        self._guardian = subprocess.Popen(
+            [sys.executable, "-m", __name__, self.marker],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+            cwd=Path(__file__).resolve().parents[1],
+        )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(
+        self, name: str, argv: Sequence[str], *, environment: Mapping[str, str], log: Path
+    ) -> psutil.Process:
+        """Start a program in a session of its own, its output going to a file, and watch it."""
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                argv,
+                env={**environment, MARKER: self.marker},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._children.append(child)
+        process = psutil.Process(child.pid)
+        self.watch(name, process, log=log)
+        return process
+
+    def watch(self, name: str, process: psutil.Process, *, log: Path) -> None:
+        """Take the end of this process, whoever started it, for a failure from now on."""
+        self._watched[name] = (process, log)
+
+    def check(self) -> None:
+        """Notice who is gone.
+
+        :raises ProcessDied: with the first one that is.
+        """
+        for name, (process, log) in self._watched.items():
+            if not is_alive(process):
+                raise ProcessDied(name, pid=process.pid, log=log)
+            # A child whose parent is killed can no longer be found by asking for the parent's children.
+            with suppress(psutil.Error):
+                self._seen.update(process.children(recursive=True))
+
+    def stop(self) -> None:
+        """End all of them, kindly first; returns when none is left."""
+        self._watched.clear()
+        end_processes({*self._seen, *find_marked(self.marker)}, marker=self.marker)
+        for child in self._children:
+            child.wait()
+        if self._guardian and self._guardian.stdin:
+            self._guardian.stdin.close()
+            self._guardian.wait()
+            self._guardian = None
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it runs; a zombie does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def find_marked(marker: str) -> set[psutil.Process]:
+    """The processes that were started, at whatever remove, with this marker."""
+    found = set()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if process.environ().get(MARKER) == marker and is_alive(process):
+                found.add(process)
+    return found
+
+
+def end_processes(processes: Iterable[psutil.Process], *, marker: str, grace_seconds: float = 10) -> None:
+    """SIGTERM, some time to tidy up, then SIGKILL until nothing that carries the marker is left."""
+    pending = set(processes)
+    for process in pending:
+        with suppress(psutil.Error):
+            process.terminate()
+    _, alive = psutil.wait_procs(pending, timeout=grace_seconds)
+    pending = {*alive, *find_marked(marker)}
+    while pending:
+        for process in pending:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(pending, timeout=grace_seconds)
+        pending = find_marked(marker)
+
+
+def guard(marker: str) -> None:
+    """Wait until the starter closes this process's standard input, by itself or by dying; then end what is left."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    sys.stdin.buffer.read()
+    end_processes(find_marked(marker), marker=marker)
+
+
+if __name__ == "__main__":
+    guard(sys.argv[1])
