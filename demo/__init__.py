@@ -1,1 +1,1 @@
-"""The example of ``dags_examples/`` from end to end: local Azure, a real Airflow, one scheduled run (``make demo``)."""
+"""``make demo``: the example of ``dags_examples/`` from end to end, on local Azure and a real Airflow."""

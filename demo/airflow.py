@@ -60,7 +60,7 @@ class AirflowSettings:
         return f"http://localhost:{self.port}"
 
     def to_environment(self) -> dict[str, str]:
-        """All variables of a process that belongs to this Airflow: the components, and ``airflow …`` beside them."""
+        """All variables of this Airflow's processes, and of an ``airflow …`` command beside them."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
         # With it set, each process would compile all of Airflow anew, which doubles the time to start.
         inherited.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -158,7 +158,7 @@ class Standalone:
             return
         with suppress(psutil.Error):
             for child in self._process.children():
-                # Airflow sets the titles of its processes: "airflow api_server -- host…" as well as "airflow api-server".
+                # Airflow sets its processes' titles: "airflow api-server" becomes "airflow api_server -- …".
                 words = " ".join(child.cmdline()).replace("_", "-").split()
                 for name in COMPONENTS:
                     if name in words and name not in self._components:

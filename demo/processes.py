@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -137,7 +136,7 @@ def end_processes(processes: Iterable[psutil.Process], *, marker: str, grace_sec
 
 
 def guard(marker: str) -> None:
-    """Wait until the starter closes this process's standard input, by itself or by dying; then end what is left."""
+    """Wait until the starter closes this process's standard input or dies; then end what is left."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     sys.stdin.buffer.read()

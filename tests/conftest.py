@@ -1,4 +1,4 @@
-"""What every test starts from: an Airflow home of its own, and nothing of this machine's Azure or Airflow settings."""
+"""What every test starts from: a new Airflow home, and none of this machine's Azure or Airflow settings."""
 
 from __future__ import annotations
 
