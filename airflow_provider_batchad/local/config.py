@@ -12,6 +12,8 @@ from airflow_provider_batchad.local.access import Role
 DEFAULT_PORT: Final = 10443
 SERVICES: Final = ("entra", "identity", "keyvault", "batch", "storage", "control")
 ServiceName = Literal["entra", "identity", "keyvault", "batch", "storage", "control"]
+BATCH_RESOURCE: Final = "https://batch.core.windows.net/"
+VAULT_RESOURCE: Final = "https://vault.azure.net"
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 _NAMESPACE: Final = uuid.UUID("5b0f0f4c-54c8-4f5e-9c6e-2f6f0f5f8f10")
@@ -37,6 +39,7 @@ class ApplicationConfig:
 
     :param secret: its client secret; a random one by default.
     :param vault_secret_name: where Key Vault keeps that secret, if it does.
+    :param tenant_id: one of ``other_tenants``; the main tenant by default.
     """
 
     name: str
@@ -44,6 +47,7 @@ class ApplicationConfig:
     object_id: str = ""
     secret: str | None = field(default=None, repr=False)
     vault_secret_name: str | None = None
+    tenant_id: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "client_id", self.client_id or stable_id("application", self.name))
@@ -118,6 +122,7 @@ class LocalAzureConfig:
         ``::1``. Another address is refused.
     :param port: of the first service, the others follow in the order of ``SERVICES``; 0 lets the system
         choose each.
+    :param tenant: the account's and the vault's.
     :param token_lifetime_seconds: of every token; Entra ID's own is 60 to 90 minutes.
     :param vault_secrets: beside the applications' own secrets, which Key Vault keeps where they name one.
     :param files_dir: a directory that the storage service lets everyone read.
@@ -135,6 +140,7 @@ class LocalAzureConfig:
     resource_group: str = "airflow"
     vault: str = "airflow-vault"
     tenant: TenantConfig = TenantConfig()
+    other_tenants: tuple[TenantConfig, ...] = ()
     applications: tuple[ApplicationConfig, ...] = (AIRFLOW_APPLICATION,)
     managed_identities: tuple[ManagedIdentityConfig, ...] = (WORKER_IDENTITY,)
     vault_secrets: tuple[VaultSecretConfig, ...] = (

@@ -1,0 +1,165 @@
+"""Faults on demand: rules that match requests and break the answer, before or after it took effect."""
+
+from __future__ import annotations
+
+import random
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Literal
+
+from airflow_provider_batchad.local.config import SERVICES, ServiceName
+from airflow_provider_batchad.local.tokens import Principal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultRule:
+    """Which requests go wrong, and how.
+
+    :param service: of which service; all of them by default.
+    :param operation: Azure's name of the operation, ``*`` and ``?`` as in a shell, without case; any by default.
+    :param principal: name, client ID or object ID of who asks; anybody by default.
+    :param when: ``before`` the operation takes effect, or ``after`` it did, its answer being lost.
+    :param status: answer with this status in place of the service's answer.
+    :param headers: added to that answer, such as ``{"Retry-After": "2"}``.
+    :param code: the service's error code in that answer; the usual one of the status by default.
+    :param body: the whole body of that answer, in place of the service's error.
+    :param broken: ``reset`` the connection without an answer; ``truncate`` the body half-way; ``garble`` it
+        (same length, not what it was).
+    :param delay_seconds: wait so long first, in real time. Alone: a slow but good answer.
+    :param hold: wait until the rule is removed.
+    :param skip: let this many matching requests pass first.
+    :param times: how many requests to break; without end by default.
+    :param probability: of breaking each matching request, by a generator of its own seeded with ``seed``.
+    """
+
+    service: ServiceName | None = None
+    operation: str | None = None
+    principal: str | None = None
+    when: Literal["before", "after"] = "before"
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    code: str | None = None
+    body: str | None = None
+    broken: Literal["reset", "truncate", "garble"] | None = None
+    delay_seconds: float = 0.0
+    hold: bool = False
+    skip: int = 0
+    times: int | None = None
+    probability: float = 1.0
+    seed: int = 0
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+    def __post_init__(self) -> None:
+        if self.service is not None and self.service not in SERVICES:
+            raise ValueError(f"service must be one of {', '.join(SERVICES)}, not {self.service!r}")
+        if self.when not in ("before", "after"):
+            raise ValueError(f"when must be 'before' or 'after', not {self.when!r}")
+        if self.broken not in (None, "reset", "truncate", "garble"):
+            raise ValueError(f"broken must be 'reset', 'truncate' or 'garble', not {self.broken!r}")
+        if self.status is not None and not 200 <= self.status <= 599:
+            raise ValueError(f"status must be 200 to 599, not {self.status}")
+        if self.status is not None and self.broken == "reset":
+            raise ValueError("a reset connection has no status: give status or broken='reset'")
+        if not (self.status or self.broken or self.delay_seconds or self.hold):
+            raise ValueError("a fault rule needs one of status, broken, delay_seconds, hold")
+
+    def matches(self, service: str, operation: str, principal: Principal | None) -> bool:
+        """Whether it is about such a request."""
+        if self.service is not None and self.service != service:
+            return False
+        if self.operation is not None and not fnmatchcase(operation.casefold(), self.operation.casefold()):
+            return False
+        if self.principal is None:
+            return True
+        return principal is not None and self.principal in (
+            principal.name,
+            principal.app_id,
+            principal.object_id,
+        )
+
+
+class _ActiveRule:
+    """A rule and how far it has got."""
+
+    def __init__(self, rule: FaultRule) -> None:
+        self.rule = rule
+        self.matched = 0
+        self.hits = 0
+        self._random = random.Random(rule.seed)
+
+    def take(self) -> bool:
+        self.matched += 1
+        if self.matched <= self.rule.skip or self._is_used_up():
+            return False
+        if self.rule.probability < 1.0 and self._random.random() >= self.rule.probability:
+            return False
+        self.hits += 1
+        return True
+
+    def _is_used_up(self) -> bool:
+        return self.rule.times is not None and self.hits >= self.rule.times
+
+
+class FaultRules:
+    """The rules in force, tried in the order in which they were added: the first that takes, breaks."""
+
+    def __init__(self) -> None:
+        self._active: dict[str, _ActiveRule] = {}
+        self._lock = threading.Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._active)
+
+    @property
+    def need_principal(self) -> bool:
+        """Whether a rule asks who makes the request."""
+        return any(active.rule.principal is not None for active in tuple(self._active.values()))
+
+    def add(self, rule: FaultRule) -> FaultRule:
+        """Put a rule in force."""
+        with self._lock:
+            self._active[rule.id] = _ActiveRule(rule)
+        return rule
+
+    def remove(self, rule_id: str) -> bool:
+        """Take a rule away, releasing what it holds; ``False`` where there was none with this id."""
+        with self._lock:
+            return self._active.pop(rule_id, None) is not None
+
+    def clear(self) -> None:
+        """Take all rules away."""
+        with self._lock:
+            self._active.clear()
+
+    def rules(self) -> tuple[FaultRule, ...]:
+        """The rules, those used up included."""
+        return tuple(active.rule for active in tuple(self._active.values()))
+
+    def hits(self, rule_id: str) -> int:
+        """How many requests this rule has broken."""
+        active = self._active.get(rule_id)
+        return active.hits if active is not None else 0
+
+    def is_active(self, rule_id: str) -> bool:
+        """Whether the rule is still there."""
+        return rule_id in self._active
+
+    def take(
+        self,
+        *,
+        when: Literal["before", "after"],
+        service: str,
+        operation: str,
+        principal: Principal | None,
+    ) -> FaultRule | None:
+        """The rule that breaks this request now, if one does; counts it as used."""
+        with self._lock:
+            for active in self._active.values():
+                rule = active.rule
+                if rule.when == when and rule.matches(service, operation, principal) and active.take():
+                    return rule
+        return None
