@@ -17,6 +17,8 @@
     │   ├── Conflict              409: look at ``code``
     │   └── ServiceUnavailable    408, 429 and 5xx: trying again can help
     ├── ForeignHostRefused        a request with a token was about to go to another host than the account's
+    ├── TasksRejected             Batch refused tasks for what they say: the author's error
+    ├── OutputUnavailable         a demanded output of a task cannot be read
     └── JobFailed                 the Batch job ended otherwise than it should
 """
 
@@ -182,6 +184,29 @@ class ServiceUnavailable(BatchServiceError):
 
 class ForeignHostRefused(BatchAdError):
     """A request that would carry a token was about to go to another host than the account's."""
+
+
+class TasksRejected(BatchAdError):
+    """Batch refused tasks of a collection for what they say.
+
+    :param rejected: Batch task id → the service's code and words.
+    """
+
+    def __init__(self, *, job_id: str, rejected: dict[str, str]) -> None:
+        self.job_id = job_id
+        self.rejected = rejected
+        shown = [f"{task_id}: {problem}" for task_id, problem in list(rejected.items())[:5]]
+        more = f" and {len(rejected) - 5} more" if len(rejected) > 5 else ""
+        super().__init__(f"Batch rejected {len(rejected)} task(s) of job {job_id!r}: {'; '.join(shown)}{more}.")
+
+
+class OutputUnavailable(BatchAdError):
+    """A demanded output of a task cannot be read, or is more than XCom should hold."""
+
+    def __init__(self, message: str, *, job_id: str, task_id: str, remedy: str | None = None) -> None:
+        self.job_id = job_id
+        self.task_id = task_id
+        super().__init__(message, remedy=remedy)
 
 
 class JobFailed(BatchAdError):

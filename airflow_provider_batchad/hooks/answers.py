@@ -1,0 +1,131 @@
+"""From azure-core's requests, answers and errors to those of this package, and back."""
+
+from __future__ import annotations
+
+import json
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_batchad.access.actions import actions_for, explain_missing
+from airflow_provider_batchad.errors import (
+    AccountRefusedToken,
+    BatchAdError,
+    BatchServiceError,
+    Conflict,
+    NotFound,
+    PermissionDenied,
+    ServiceUnavailable,
+    Unreachable,
+)
+from airflow_provider_batchad.jobs.rest import API_VERSION, BatchRequest, BatchResponse
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import AzureError, HttpResponseError
+    from azure.core.rest import HttpRequest
+
+_TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+
+
+def http_request(request: BatchRequest) -> HttpRequest:
+    """``request`` as azure-core sends it."""
+    from azure.core.rest import HttpRequest
+
+    headers = {"Accept": "application/json", **request.headers}
+    if request.path.startswith("https://"):
+        return HttpRequest(request.method, request.path, headers=headers)
+    params = {"api-version": API_VERSION, **request.query}
+    return HttpRequest(request.method, request.path, params=params, headers=headers, content=request.body)
+
+
+def batch_response(status: int, headers: Any, content: bytes) -> BatchResponse:
+    """The answer, with the names of its headers in lower case."""
+    return BatchResponse(
+        status=status, headers={name.lower(): value for name, value in headers.items()}, content=content
+    )
+
+
+def translate(error: AzureError, request: BatchRequest, account_url: str, principal: str) -> BatchAdError:
+    """What azure-core raised, as an error of this package that says what to do.
+
+    :param principal: who asked, such as ``application 1111…``.
+    """
+    from azure.core.exceptions import HttpResponseError
+
+    if isinstance(error, HttpResponseError) and error.status_code is not None:
+        return _answered(error, request, account_url, principal)
+    return Unreachable(
+        f"{request.operation}: {account_url} could not be reached: {type(error).__name__}: {error.message}",
+        step="batch",
+        remedy="Check the name of the account, DNS, proxy and firewall of the machine that asks.",
+    )
+
+
+def _answered(
+    error: HttpResponseError, request: BatchRequest, account_url: str, principal: str
+) -> BatchServiceError:
+    status = error.status_code or 0
+    body = _error_body(error)
+    code = body.get("code")
+    text = str((body.get("message") or {}).get("value", "")).partition("\nRequestId:")[0]
+    details = {str(item.get("key")): str(item.get("value")) for item in body.get("values") or ()}
+    headers = error.response.headers if error.response is not None else {}
+    request_id = headers.get("request-id")
+    extra = "; ".join(f"{name}: {value}" for name, value in details.items())
+    said = " ".join(part for part in (code, f"- {text}" if text else "", f"({extra})" if extra else "") if part)
+    message = f"{request.operation} on {account_url}: HTTP {status} {said or error.reason or ''}".rstrip()
+    if request_id:
+        message += f" [request-id {request_id}]"
+    fields: dict[str, Any] = {
+        "operation": request.operation,
+        "status": status,
+        "code": code,
+        "request_id": request_id,
+        "details": details,
+        "retry_after_seconds": _retry_after(headers.get("Retry-After")),
+    }
+    return _classify(message, fields, principal)
+
+
+def _classify(message: str, fields: dict[str, Any], principal: str) -> BatchServiceError:
+    status, code = fields["status"], str(fields["code"] or "").casefold()
+    if status == 401 or (status == 403 and code == "authenticationfailed"):
+        remedy = (
+            "A fresh token was refused too: the account URL, the tenant ID or the cloud of the connection do "
+            "not belong together, or the account does not take Microsoft Entra ID tokens."
+        )
+        return AccountRefusedToken(message, remedy=remedy, **fields)
+    if status == 403:
+        actions = actions_for(fields["operation"])
+        remedy = explain_missing(actions, fields["operation"], principal)
+        return PermissionDenied(message, actions=actions, remedy=remedy, **fields)
+    if status == 404:
+        return NotFound(message, **fields)
+    if status == 409:
+        return Conflict(message, **fields)
+    if status in _TRANSIENT:
+        return ServiceUnavailable(message, **fields)
+    return BatchServiceError(message, **fields)
+
+
+def _error_body(error: HttpResponseError) -> dict[str, Any]:
+    try:
+        body = json.loads(error.response.text()) if error.response is not None else {}
+    except ValueError:
+        # HTML of a proxy, or a body cut short: the status alone has to do.
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _retry_after(value: str | None) -> float | None:
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        from datetime import UTC, datetime
+
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None

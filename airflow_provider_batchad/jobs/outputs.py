@@ -1,0 +1,74 @@
+"""Brings back files that tasks wrote, one result a task, in the order of the tasks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from airflow_provider_batchad.errors import BatchServiceError, OutputUnavailable
+from airflow_provider_batchad.jobs import requests
+from airflow_provider_batchad.jobs.rest import Steps, ask
+
+DEFAULT_MAX_OUTPUT_BYTES = 48 * 1024
+_GONE = (404, 409, 416)
+
+
+def read_outputs(
+    job_id: str, task_ids: Sequence[str], names: str | Sequence[str], max_bytes: int
+) -> Steps[list[Any]]:
+    """One result for each task: the file's content, or a dict of them where ``names`` is a list.
+
+    :param names: files below the tasks' working directories; ``*.json`` is parsed, the rest is text.
+    :param max_bytes: the most that all results together may take, since they go to XCom.
+    :raises OutputUnavailable: a file is not there, is no JSON, or there is too much; names the task.
+    """
+    results = []
+    left = max_bytes
+    for task_id in task_ids:
+        files: dict[str, Any] = {}
+        for name in [names] if isinstance(names, str) else names:
+            content = yield from _read(job_id, task_id, name, left)
+            left -= len(content)
+            files[name] = _parse(job_id, task_id, name, content)
+        results.append(files[names] if isinstance(names, str) else files)
+    return results
+
+
+def _read(job_id: str, task_id: str, name: str, left: int) -> Steps[bytes]:
+    request = requests.get_task_file(job_id, task_id, f"wd/{name}", max_bytes=left + 1)
+    try:
+        content = (yield from ask(request)).content
+    except BatchServiceError as error:
+        # An empty file has no first byte to ask for.
+        if error.status == 416:
+            return b""
+        if error.status not in _GONE:
+            raise
+        raise OutputUnavailable(
+            f"Output {name!r} of Batch task {task_id!r} (job {job_id!r}) cannot be read: {error.message}",
+            job_id=job_id,
+            task_id=task_id,
+            remedy="Let the task write it to its working directory, and keep the node until it is read.",
+        ) from error
+    if len(content) > left:
+        raise OutputUnavailable(
+            f"The outputs of job {job_id!r} are larger than max_output_bytes, reached at {name!r} of Batch "
+            f"task {task_id!r}.",
+            job_id=job_id,
+            task_id=task_id,
+            remedy="Write large results to storage, and hand over only where they are.",
+        )
+    return content
+
+
+def _parse(job_id: str, task_id: str, name: str, content: bytes) -> Any:
+    try:
+        text = content.decode()
+        return json.loads(text) if name.endswith(".json") else text
+    except ValueError as error:
+        raise OutputUnavailable(
+            f"Output {name!r} of Batch task {task_id!r} (job {job_id!r}) is not what its name says: {error}.",
+            job_id=job_id,
+            task_id=task_id,
+        ) from error

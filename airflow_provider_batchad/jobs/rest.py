@@ -1,0 +1,89 @@
+"""What goes to the Batch service and what comes back, as plain data; and the steps that exchange them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+API_VERSION = "2025-06-01"
+JSON_CONTENT_TYPE = "application/json; odata=minimalmetadata"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchRequest:
+    """One request to the Batch service.
+
+    :param operation: the REST operation, in the words of Azure's reference, such as ``Create Job``.
+    :param path: below the account URL, percent-encoded; or the absolute URL of a further page.
+    :param body: the JSON body, ready to be sent.
+    :param max_bytes: read at most so many bytes of the answer's body, and leave the rest.
+    """
+
+    operation: str
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    max_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResponse:
+    """The answer to a :class:`BatchRequest`: always a success, since errors are raised.
+
+    :param headers: the names in lower case.
+    """
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+
+    def json(self) -> Any:
+        """The body, parsed; ``{}`` where there is none."""
+        return json.loads(self.content) if self.content else {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A wait between two requests; the one who runs the steps may end it early."""
+
+    seconds: float
+
+
+Steps = Generator[BatchRequest | Pause, BatchResponse | None, T]
+"""Steps that yield requests and pauses, are sent the answers, and return a ``T``.
+
+Errors of the service are thrown in at the request that they answer.
+"""
+
+
+def ask(request: BatchRequest) -> Steps[BatchResponse]:
+    """One request, and its answer."""
+    response = yield request
+    if response is None:
+        raise TypeError(f"{request.operation} was not answered: a request must be sent its response")
+    return response
+
+
+def run(steps: Steps[T], send: Callable[[BatchRequest], BatchResponse], pause: Callable[[float], None]) -> T:
+    """Run ``steps`` to their end, sending each request with ``send`` and waiting with ``pause``."""
+    answer: BatchResponse | None = None
+    error: Exception | None = None
+    while True:
+        try:
+            step = steps.throw(error) if error is not None else steps.send(answer)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        answer = error = None
+        try:
+            if isinstance(step, Pause):
+                pause(step.seconds)
+            else:
+                answer = send(step)
+        except Exception as exc:  # noqa: BLE001 - thrown back in: the steps decide what it means
+            error = exc

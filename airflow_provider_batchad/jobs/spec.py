@@ -1,0 +1,135 @@
+"""The job and its tasks, validated once, as the JSON that the REST API takes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from airflow_provider_batchad.jobs.naming import MAX_ID_LENGTH
+from airflow_provider_batchad.jobs.requests import dump
+from airflow_provider_batchad.jobs.schema import SpecificationError, iso_duration, to_rest
+
+_TASK_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_ID_LENGTH}}}")
+METADATA_PREFIX = "airflow_"
+_OURS = ("id", "on_all_tasks_complete", "onAllTasksComplete")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """One Batch task.
+
+    :param id: unique in the job, compared without case.
+    :param body: the whole task as the JSON of ``Create Task``.
+    """
+
+    id: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobSpec:
+    """A job and its tasks.
+
+    :param body: the job as the REST API takes it, without its id, metadata of ours and wall-clock limit.
+    :param tasks: in the order in which they were given.
+    """
+
+    body: Mapping[str, Any]
+    tasks: tuple[TaskSpec, ...]
+
+    @property
+    def digest(self) -> str:
+        """Tells two specifications apart; decides nothing, since templates may render anew."""
+        digest = hashlib.sha256(dump(self.body))
+        for task in self.tasks:
+            digest.update(task.body)
+        return digest.hexdigest()[:16]
+
+    @property
+    def task_ids(self) -> tuple[str, ...]:
+        """The ids of the tasks, in the order in which they were given."""
+        return tuple(task.id for task in self.tasks)
+
+    @property
+    def uses_auto_pool(self) -> bool:
+        """Whether Batch makes the pool for the job, which takes the right to write pools."""
+        return "autoPoolSpecification" in self.body["poolInfo"]
+
+
+def build_job(
+    *,
+    pool_id: str | None,
+    tasks: Iterable[object] | None,
+    command_line: str | None,
+    job: Mapping[str, Any] | None,
+) -> JobSpec:
+    """The arguments of an operator as a :class:`JobSpec`.
+
+    :param pool_id: an existing pool; ``None`` where ``job["pool_info"]`` says it.
+    :param tasks: mappings with the fields of ``Create Task`` (azure-batch's models are such).
+    :param command_line: in place of ``tasks``: a job of this one task, called ``task``.
+    :param job: whatever else ``Create Job`` takes.
+    :raises SpecificationError: names the path of what is wrong, such as ``tasks[17].command_line``.
+    """
+    body = _job_body(pool_id, job or {})
+    if (tasks is None) == (command_line is None):
+        raise SpecificationError("tasks", "give either 'tasks' or 'command_line', and not both")
+    if command_line is not None:
+        given: Iterable[object] = [{"id": "task", "command_line": command_line}]
+    elif isinstance(tasks, str | bytes | Mapping):
+        raise SpecificationError("tasks", f"expected a list of tasks, not a {type(tasks).__name__}")
+    specs = tuple(_task_specs(tasks))
+    if not specs:
+        raise SpecificationError("tasks", "a job without tasks would end at once and do nothing")
+    return JobSpec(body=body, tasks=specs)
+
+
+def _job_body(pool_id: str | None, job: Mapping[str, Any]) -> dict[str, Any]:
+    for name in _OURS:
+        if name in job:
+            raise SpecificationError(f"job.{name}", "is set by this package: leave it out")
+    for name in ("pool_info", "poolInfo"):
+        if pool_id is not None and job.get(name) is not None:
+            raise SpecificationError(f"job.{name}", "the pool is given twice: here and as 'pool_id'")
+    if pool_id is not None:
+        if not isinstance(pool_id, str) or not pool_id.strip():
+            raise SpecificationError("pool_id", "expected the id of a pool, such as 'cpu'")
+        job = {**job, "pool_info": {"pool_id": pool_id}}
+    elif not (job.get("pool_info") or job.get("poolInfo")):
+        raise SpecificationError("pool_id", "say which pool runs the job, such as pool_id='cpu'")
+    body = to_rest("BatchJobCreateOptions", {"id": "job", **job}, "job")
+    del body["id"]
+    for item in body.get("metadata", ()):
+        if item["name"].startswith(METADATA_PREFIX):
+            problem = f"names that begin with {METADATA_PREFIX!r} are this package's: choose another"
+            raise SpecificationError("job.metadata", problem)
+    return body
+
+
+def _task_specs(tasks: Iterable[object]) -> Iterator[TaskSpec]:
+    seen: dict[str, int] = {}
+    for number, task in enumerate(tasks):
+        path = f"tasks[{number}]"
+        if isinstance(task, Mapping) and task.get("id") is None:
+            task = {**task, "id": f"task-{number}"}
+        body = to_rest("BatchTaskCreateOptions", task, path)
+        task_id = body["id"]
+        if not _TASK_ID.fullmatch(task_id):
+            problem = f"expected 1 to {MAX_ID_LENGTH} letters, digits, hyphens and underscores"
+            raise SpecificationError(f"{path}.id", f"{problem}, not {task_id!r}")
+        if (other := seen.setdefault(task_id.casefold(), number)) != number:
+            raise SpecificationError(
+                f"{path}.id", f"{task_id!r} is the id of tasks[{other}] too (case does not tell ids apart)"
+            )
+        yield TaskSpec(id=task_id, body=dump(body))
+
+
+def wall_clock_limit(spec: JobSpec, limit: timedelta) -> dict[str, Any]:
+    """The job's constraints with ``maxWallClockTime``, unless the author set one."""
+    constraints = dict(spec.body.get("constraints", {}))
+    constraints.setdefault("maxWallClockTime", iso_duration(limit))
+    return constraints
