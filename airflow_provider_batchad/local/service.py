@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from airflow_provider_batchad.local.access import NOTHING, Requirement
 from airflow_provider_batchad.local.tokens import Principal
@@ -73,7 +74,7 @@ class Service:
         application.add_routes(self._routes)
         return application
 
-    def _middleware(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    def _middleware(self) -> Middleware:
         @web.middleware
         async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             started = time.perf_counter()
