@@ -197,7 +197,9 @@ class TasksRejected(BatchAdError):
         self.rejected = rejected
         shown = [f"{task_id}: {problem}" for task_id, problem in list(rejected.items())[:5]]
         more = f" and {len(rejected) - 5} more" if len(rejected) > 5 else ""
-        super().__init__(f"Batch rejected {len(rejected)} task(s) of job {job_id!r}: {'; '.join(shown)}{more}.")
+        super().__init__(
+            f"Batch rejected {len(rejected)} task(s) of job {job_id!r}: {'; '.join(shown)}{more}."
+        )
 
 
 class OutputUnavailable(BatchAdError):

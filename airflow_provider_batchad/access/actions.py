@@ -46,7 +46,7 @@ def explain_missing(actions: tuple[str, ...], operation: str, principal: str) ->
     """What to do about a 403 on ``operation``: the action that is missing, and the role that has it."""
     needed = " and ".join(actions) or "an action that this package does not know"
     return (
-        f"The role of {principal} lacks {needed}, which '{operation}' needs. Assign it, at the Batch account, "
-        "a custom role with that data action, or the built-in role 'Azure Batch Job Submitter'. A new "
-        "assignment takes up to ten minutes."
+        f"The role of {principal} lacks {needed}, which '{operation}' needs. Assign it, at the Batch "
+        "account, a custom role with that data action, or the built-in role 'Azure Batch Job Submitter'. A "
+        "new assignment takes up to ten minutes."
     )

@@ -68,10 +68,12 @@ def _answered(
     code = body.get("code")
     text = str((body.get("message") or {}).get("value", "")).partition("\nRequestId:")[0]
     details = {str(item.get("key")): str(item.get("value")) for item in body.get("values") or ()}
-    headers = error.response.headers if error.response is not None else {}
+    headers = getattr(error.response, "headers", {})
     request_id = headers.get("request-id")
     extra = "; ".join(f"{name}: {value}" for name, value in details.items())
-    said = " ".join(part for part in (code, f"- {text}" if text else "", f"({extra})" if extra else "") if part)
+    said = " ".join(
+        part for part in (code, f"- {text}" if text else "", f"({extra})" if extra else "") if part
+    )
     message = f"{request.operation} on {account_url}: HTTP {status} {said or error.reason or ''}".rstrip()
     if request_id:
         message += f" [request-id {request_id}]"

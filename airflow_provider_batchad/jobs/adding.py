@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_batchad.errors import BatchServiceError, ServiceUnavailable, TasksRejected
 from airflow_provider_batchad.jobs.requests import create_task_collection
 from airflow_provider_batchad.jobs.rest import Pause, Steps, ask
-from airflow_provider_batchad.jobs.spec import TaskSpec
+
+if TYPE_CHECKING:
+    from airflow_provider_batchad.jobs.spec import TaskSpec
 
 MAX_CHUNK_TASKS = 100
 MAX_CHUNK_BYTES = 1024 * 1024
@@ -60,7 +62,8 @@ def _add_chunk(job_id: str, chunk: Sequence[TaskSpec]) -> Steps[None]:
         if not left:
             return
     raise ServiceUnavailable(
-        f"Batch failed {_MAX_REPEATS} times to add {len(left)} task(s) to job {job_id!r}, first {left[0].id!r}.",
+        f"Batch failed {_MAX_REPEATS} times to add {len(left)} task(s) to job {job_id!r}, the first being "
+        f"{left[0].id!r}.",
         operation="Create Task Collection",
         status=500,
     )

@@ -115,7 +115,9 @@ def read_outcome(job_id: str, task_ids: Iterable[str]) -> Steps[JobOutcome]:
     return _judge(job, {task["id"].casefold(): task for task in tasks}, wanted)
 
 
-def _judge(job: Mapping[str, Any], tasks: Mapping[str, Mapping[str, Any]], wanted: tuple[str, ...]) -> JobOutcome:
+def _judge(
+    job: Mapping[str, Any], tasks: Mapping[str, Mapping[str, Any]], wanted: tuple[str, ...]
+) -> JobOutcome:
     failures, unfinished, missing = [], [], []
     exit_codes: Counter[str] = Counter()
     retries = 0

@@ -34,29 +34,48 @@ def _with_body(
 
 
 def create_job(body: Mapping[str, Any]) -> BatchRequest:
-    """`Create Job <https://learn.microsoft.com/rest/api/batchservice/jobs/create-job>`__."""
+    """Create Job.
+
+    Source: https://learn.microsoft.com/rest/api/batchservice/jobs/create-job
+    """
     return _with_body("Create Job", "POST", "/jobs", dump(body))
 
 
 def get_job(job_id: str, *, select: str | None = None) -> BatchRequest:
-    """`Get Job <https://learn.microsoft.com/rest/api/batchservice/jobs/get-job>`__."""
+    """Get Job.
+
+    Source: https://learn.microsoft.com/rest/api/batchservice/jobs/get-job
+    """
     query = {"$select": select} if select else {}
     return BatchRequest(operation="Get Job", method="GET", path=f"/jobs/{_segment(job_id)}", query=query)
 
 
-def list_jobs(*, filter: str | None = None, select: str | None = None) -> BatchRequest:
-    """`List Jobs <https://learn.microsoft.com/rest/api/batchservice/jobs/list-jobs>`__, the first page."""
-    return _list("List Jobs", "/jobs", filter, select)
+def list_jobs(
+    *, where: str | None = None, select: str | None = None, page_size: int = PAGE_SIZE
+) -> BatchRequest:
+    """List Jobs, the first page.
+
+    Source: https://learn.microsoft.com/rest/api/batchservice/jobs/list-jobs
+
+    :param where: an OData ``$filter``.
+    :param page_size: 1 to 1000.
+    """
+    return _list("List Jobs", "/jobs", where, select, page_size)
 
 
 def update_job(job_id: str, body: Mapping[str, Any], *, etag: str | None = None) -> BatchRequest:
-    """`Update Job <https://learn.microsoft.com/rest/api/batchservice/jobs/update-job>`__ (PATCH)."""
+    """Update Job (PATCH).
+
+    Source: https://learn.microsoft.com/rest/api/batchservice/jobs/update-job
+    """
     headers = {"If-Match": etag} if etag else {}
     return _with_body("Update Job", "PATCH", f"/jobs/{_segment(job_id)}", dump(body), headers)
 
 
 def terminate_job(job_id: str, *, reason: str, etag: str | None = None) -> BatchRequest:
-    """`Terminate Job <https://learn.microsoft.com/rest/api/batchservice/jobs/terminate-job>`__.
+    """Terminate Job.
+
+    Source: https://learn.microsoft.com/rest/api/batchservice/jobs/terminate-job
 
     :param reason: shown as ``terminateReason`` of the job.
     :param etag: terminate only the version of the job that has this ETag.
@@ -67,13 +86,17 @@ def terminate_job(job_id: str, *, reason: str, etag: str | None = None) -> Batch
 
 
 def delete_job(job_id: str) -> BatchRequest:
-    """`Delete Job <https://learn.microsoft.com/rest/api/batchservice/jobs/delete-job>`__."""
+    """Delete Job.
+
+    Source: https://learn.microsoft.com/rest/api/batchservice/jobs/delete-job
+    """
     return BatchRequest(operation="Delete Job", method="DELETE", path=f"/jobs/{_segment(job_id)}")
 
 
 def create_task_collection(job_id: str, tasks: Iterable[bytes]) -> BatchRequest:
-    """`Create Task Collection
-    <https://learn.microsoft.com/rest/api/batchservice/tasks/create-task-collection>`__.
+    """Create Task Collection.
+
+    Source: https://learn.microsoft.com/rest/api/batchservice/tasks/create-task-collection
 
     :param tasks: up to 100 tasks, each as JSON.
     """
@@ -82,21 +105,30 @@ def create_task_collection(job_id: str, tasks: Iterable[bytes]) -> BatchRequest:
     return _with_body("Create Task Collection", "POST", path, body)
 
 
-def list_tasks(job_id: str, *, filter: str | None = None, select: str | None = None) -> BatchRequest:
-    """`List Tasks <https://learn.microsoft.com/rest/api/batchservice/tasks/list-tasks>`__, the first page."""
-    return _list("List Tasks", f"/jobs/{_segment(job_id)}/tasks", filter, select)
+def list_tasks(job_id: str, *, where: str | None = None, select: str | None = None) -> BatchRequest:
+    """List Tasks, the first page.
+
+    Source: https://learn.microsoft.com/rest/api/batchservice/tasks/list-tasks
+
+    :param where: an OData ``$filter``.
+    """
+    return _list("List Tasks", f"/jobs/{_segment(job_id)}/tasks", where, select)
 
 
 def get_task_counts(job_id: str) -> BatchRequest:
-    """`Get Job Task Counts
-    <https://learn.microsoft.com/rest/api/batchservice/jobs/get-job-task-counts>`__."""
+    """Get Job Task Counts.
+
+    Source: https://learn.microsoft.com/rest/api/batchservice/jobs/get-job-task-counts
+    """
     path = f"/jobs/{_segment(job_id)}/taskcounts"
     return BatchRequest(operation="Get Job Task Counts", method="GET", path=path)
 
 
 def get_task_file_properties(job_id: str, task_id: str, file_path: str) -> BatchRequest:
-    """`Get Task File Properties
-    <https://learn.microsoft.com/rest/api/batchservice/tasks/get-task-file-properties>`__ (HEAD)."""
+    """Get Task File Properties (HEAD).
+
+    Source: https://learn.microsoft.com/rest/api/batchservice/tasks/get-task-file-properties
+    """
     path = _file(job_id, task_id, file_path)
     return BatchRequest(operation="Get Task File Properties", method="HEAD", path=path)
 
@@ -104,7 +136,9 @@ def get_task_file_properties(job_id: str, task_id: str, file_path: str) -> Batch
 def get_task_file(
     job_id: str, task_id: str, file_path: str, *, max_bytes: int, start: int = 0
 ) -> BatchRequest:
-    """`Get Task File <https://learn.microsoft.com/rest/api/batchservice/tasks/get-task-file>`__.
+    """Get Task File.
+
+    Source: https://learn.microsoft.com/rest/api/batchservice/tasks/get-task-file
 
     :param max_bytes: the most that is read.
     :param start: the first byte wanted, counted from 0.
@@ -120,10 +154,12 @@ def _file(job_id: str, task_id: str, file_path: str) -> str:
     return f"/jobs/{_segment(job_id)}/tasks/{_segment(task_id)}/files/{_segment(file_path)}"
 
 
-def _list(operation: str, path: str, filter: str | None, select: str | None) -> BatchRequest:
-    query = {"maxresults": str(PAGE_SIZE)}
-    if filter:
-        query["$filter"] = filter
+def _list(
+    operation: str, path: str, where: str | None, select: str | None, page_size: int = PAGE_SIZE
+) -> BatchRequest:
+    query = {"maxresults": str(page_size)}
+    if where:
+        query["$filter"] = where
     if select:
         query["$select"] = select
     return BatchRequest(operation=operation, method="GET", path=path, query=query)

@@ -70,7 +70,9 @@ def ask(request: BatchRequest) -> Steps[BatchResponse]:
     return response
 
 
-def run(steps: Steps[T], send: Callable[[BatchRequest], BatchResponse], pause: Callable[[float], None]) -> T:
+def run(
+    steps: Steps[T], send: Callable[[BatchRequest], BatchResponse], pause: Callable[[float], object]
+) -> T:
     """Run ``steps`` to their end, sending each request with ``send`` and waiting with ``pause``."""
     answer: BatchResponse | None = None
     error: Exception | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -85,22 +85,24 @@ def _value(kind: Any, value: object, path: str) -> Any:
         return [_value(kind[0], item, f"{path}[{n}]") for n, item in enumerate(_items(kind[0], value, path))]
     if isinstance(kind, dict):
         return _choice(kind["enum"], value, path)
-    match kind:
-        case "string":
-            return value if isinstance(value, str) else _refuse_type(path, "a string", value)
-        case "integer":
-            return _integer(value, path)
-        case "number":
-            return value if isinstance(value, int | float) else _refuse_type(path, "a number", value)
-        case "boolean":
-            return _boolean(value, path)
-        case "duration":
-            return _duration(value, path)
-        case "datetime":
-            return value.isoformat() if isinstance(value, datetime) else _value("string", value, path)
-        case "object":
-            return dict(value) if isinstance(value, Mapping) else _refuse_type(path, "a dict", value)
-    return to_rest(kind, value, path)
+    convert = _SCALARS.get(kind)
+    return convert(value, path) if convert else to_rest(kind, value, path)
+
+
+def _string(value: object, path: str) -> str:
+    return value if isinstance(value, str) else _refuse_type(path, "a string", value)
+
+
+def _number(value: object, path: str) -> float:
+    return value if isinstance(value, int | float) else _refuse_type(path, "a number", value)
+
+
+def _datetime(value: object, path: str) -> str:
+    return value.isoformat() if isinstance(value, datetime) else _string(value, path)
+
+
+def _object(value: object, path: str) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else _refuse_type(path, "a dict", value)
 
 
 def _items(kind: Any, value: object, path: str) -> Iterable[object]:
@@ -135,12 +137,20 @@ def _duration(value: object, path: str) -> str:
 
 
 def _choice(choices: list[str], value: object, path: str) -> str:
-    text = getattr(value, "value", value)
-    if isinstance(text, str):
-        for choice in choices:
-            if choice.casefold() == text.casefold():
-                return choice
-    _refuse(path, f"expected one of {', '.join(choices)}")
+    text = str(getattr(value, "value", value)).casefold()
+    found = next((choice for choice in choices if choice.casefold() == text), None)
+    return found or _refuse(path, f"expected one of {', '.join(choices)}")
+
+
+_SCALARS: dict[str, Callable[[object, str], Any]] = {
+    "string": _string,
+    "integer": _integer,
+    "number": _number,
+    "boolean": _boolean,
+    "duration": _duration,
+    "datetime": _datetime,
+    "object": _object,
+}
 
 
 def _refuse(path: str, problem: str) -> NoReturn:

@@ -78,9 +78,9 @@ def build_job(
     body = _job_body(pool_id, job or {})
     if (tasks is None) == (command_line is None):
         raise SpecificationError("tasks", "give either 'tasks' or 'command_line', and not both")
-    if command_line is not None:
-        given: Iterable[object] = [{"id": "task", "command_line": command_line}]
-    elif isinstance(tasks, str | bytes | Mapping):
+    if tasks is None:
+        tasks = [{"id": "task", "command_line": command_line}]
+    if isinstance(tasks, str | bytes | Mapping) or not isinstance(tasks, Iterable):
         raise SpecificationError("tasks", f"expected a list of tasks, not a {type(tasks).__name__}")
     specs = tuple(_task_specs(tasks))
     if not specs:
@@ -96,7 +96,7 @@ def _job_body(pool_id: str | None, job: Mapping[str, Any]) -> dict[str, Any]:
         if pool_id is not None and job.get(name) is not None:
             raise SpecificationError(f"job.{name}", "the pool is given twice: here and as 'pool_id'")
     if pool_id is not None:
-        if not isinstance(pool_id, str) or not pool_id.strip():
+        if not str(pool_id).strip():
             raise SpecificationError("pool_id", "expected the id of a pool, such as 'cpu'")
         job = {**job, "pool_info": {"pool_id": pool_id}}
     elif not (job.get("pool_info") or job.get("poolInfo")):
@@ -112,10 +112,10 @@ def _job_body(pool_id: str | None, job: Mapping[str, Any]) -> dict[str, Any]:
 
 def _task_specs(tasks: Iterable[object]) -> Iterator[TaskSpec]:
     seen: dict[str, int] = {}
-    for number, task in enumerate(tasks):
+    for number, given in enumerate(tasks):
         path = f"tasks[{number}]"
-        if isinstance(task, Mapping) and task.get("id") is None:
-            task = {**task, "id": f"task-{number}"}
+        unnamed = isinstance(given, Mapping) and given.get("id") is None
+        task = {**given, "id": f"task-{number}"} if isinstance(given, Mapping) and unnamed else given
         body = to_rest("BatchTaskCreateOptions", task, path)
         task_id = body["id"]
         if not _TASK_ID.fullmatch(task_id):

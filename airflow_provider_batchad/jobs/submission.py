@@ -17,7 +17,6 @@ from airflow_provider_batchad.jobs.adding import add_tasks
 from airflow_provider_batchad.jobs.naming import Attempt, job_id, parse_attempt
 from airflow_provider_batchad.jobs.outcome import read_outcome
 from airflow_provider_batchad.jobs.rest import Steps, ask
-from airflow_provider_batchad.jobs.schema import iso_duration
 from airflow_provider_batchad.jobs.spec import JobSpec, wall_clock_limit
 
 ALIVE = frozenset({"active", "disabling", "disabled", "enabling"})
@@ -94,7 +93,7 @@ def submit(spec: JobSpec, plan: Plan, now: Callable[[], datetime]) -> Steps[Subm
 
 def _known_jobs(plan: Plan) -> Steps[list[tuple[Attempt, dict[str, Any]]]]:
     try:
-        listing = requests.list_jobs(filter=f"startswith(id,'{plan.prefix}')", select=_SELECT)
+        listing = requests.list_jobs(where=f"startswith(id,'{plan.prefix}')", select=_SELECT)
         jobs = yield from requests.all_pages(listing)
     except BatchServiceError as error:
         if not error.is_code("InvalidQueryParameterValue"):

@@ -66,7 +66,7 @@ def wait_for_end(job_id: str, wait: Wait, now: Callable[[], datetime]) -> Steps[
             if left <= 0:
                 return WaitResult.DEADLINE
             pause = min(pause, left)
-        yield Pause(seconds=pause * random.uniform(0.9, 1.0))
+        yield Pause(seconds=pause * random.uniform(0.9, 1.0))  # noqa: S311 - spreads the polls, guards nothing
 
 
 def _retry_after(error: BatchAdError) -> float:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import enum
 import json
 import re
@@ -26,8 +26,8 @@ SCALARS = {
     int: "integer",
     float: "number",
     bool: "boolean",
-    datetime.timedelta: "duration",
-    datetime.datetime: "datetime",
+    dt.timedelta: "duration",
+    dt.datetime: "datetime",
 }
 
 
@@ -64,7 +64,7 @@ def _fields(model: type) -> tuple[dict[str, Any], list[type]]:
         **vars(_enums),
         **vars(_models),
         "_models": types.SimpleNamespace(**{**vars(models), **vars(_enums), **vars(_models)}),
-        "datetime": datetime,
+        "datetime": dt,
     }
     hints = typing.get_type_hints(model, localns=names)
     fields: dict[str, Any] = {}

@@ -1,0 +1,42 @@
+"""The options of the section ``[batchad]`` of the Airflow configuration, as plain data."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+SECTION: Final = "batchad"
+DEFAULT_MAX_JOB_DURATION_SECONDS: Final = 7 * 24 * 3600
+
+OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    "clouds": {
+        "description": (
+            "Clouds besides public, us_government and china that a connection may pick by name: a JSON "
+            "object from a name to an object with the keys authority, batch_resource, batch_suffix, "
+            "vault_resource, vault_suffix, management, management_resource and ca_file."
+        ),
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": None,
+        "default": "",
+    },
+    "deployment": {
+        "description": (
+            "Names this Airflow deployment in the ids of its Batch jobs. Give each deployment its own name "
+            "where several of them use one Batch account."
+        ),
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "production",
+        "default": "",
+    },
+    "max_job_duration": {
+        "description": (
+            "Seconds after which Batch ends a job whose Airflow task has no execution_timeout: no job "
+            "outlives everybody who knew of it."
+        ),
+        "version_added": "0.1.0",
+        "type": "integer",
+        "example": None,
+        "default": str(DEFAULT_MAX_JOB_DURATION_SECONDS),
+    },
+}

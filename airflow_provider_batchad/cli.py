@@ -1,0 +1,65 @@
+"""``airflow batchad …``, and the same as ``batchad …``, which loads no Airflow for what does not need it.
+
+Airflow imports this module at the start of each of its commands: the work is imported when it is asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_batchad.local.arguments import add_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.cli.cli_config import GroupCommand
+
+_GROUP_HELP = "Azure Batch with Microsoft Entra ID"
+_LOCAL_HELP = "Run local Azure: Entra ID, Key Vault and Batch on loopback, for development and tests"
+
+
+class _Recorded:
+    """Collects the arguments that a function adds to a parser, for Airflow's own kind of parser."""
+
+    def __init__(self) -> None:
+        self.arguments: list[tuple[tuple[str, ...], dict[str, Any]]] = []
+
+    def add_argument(self, *flags: str, **options: Any) -> None:
+        self.arguments.append((flags, options))
+
+
+def get_commands() -> list[GroupCommand]:
+    """The commands that Airflow adds to its own (provider key ``cli``)."""
+    from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
+
+    recorded = _Recorded()
+    add_arguments(recorded)
+    local = ActionCommand(
+        name="local",
+        help=_LOCAL_HELP,
+        func=lazy_load_command(f"{__name__}.run_local"),
+        args=tuple(
+            Arg(flags, **options)  # type: ignore[no-untyped-call]
+            for flags, options in recorded.arguments
+        ),
+    )
+    return [GroupCommand(name="batchad", help=_GROUP_HELP, subcommands=[local])]
+
+
+def run_local(arguments: argparse.Namespace) -> None:
+    """Run local Azure until it is told to stop."""
+    from airflow_provider_batchad.local.command import run
+
+    raise SystemExit(run(arguments))
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The console script ``batchad``."""
+    parser = argparse.ArgumentParser(prog="batchad", description=_GROUP_HELP)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    local = commands.add_parser("local", help=_LOCAL_HELP, description=_LOCAL_HELP)
+    add_arguments(local)
+    local.set_defaults(run=run_local)
+    arguments = parser.parse_args(argv)
+    arguments.run(arguments)

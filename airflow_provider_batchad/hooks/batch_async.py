@@ -1,0 +1,137 @@
+"""``AzureBatchAdAsyncHook``: the same for the triggerer's event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from airflow_provider_batchad.hooks.batch import AzureBatchAdHook
+from airflow_provider_batchad.jobs.rest import Pause
+
+if TYPE_CHECKING:
+    from azure.batch.aio import BatchClient
+
+    from airflow_provider_batchad.connection import BatchConnection
+    from airflow_provider_batchad.identity.tokens import TokenCallback
+    from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse, Steps
+
+T = TypeVar("T")
+
+
+class AzureBatchAdAsyncHook:
+    """Signs in to Azure Batch as the connection says, and talks to the Batch service, without blocking.
+
+    Source: `Batch service REST API <https://learn.microsoft.com/rest/api/batchservice/>`__.
+
+    :param batchad_conn_id: id of an Airflow connection of type ``azure_batch_ad``.
+    """
+
+    def __init__(self, batchad_conn_id: str = AzureBatchAdHook.default_conn_name) -> None:
+        self.batchad_conn_id = batchad_conn_id
+        self._connection: BatchConnection | None = None
+        self._callback: TokenCallback | None = None
+        self._client: BatchClient | None = None
+
+    async def get_connection(self) -> BatchConnection:
+        """The Airflow connection, parsed and checked.
+
+        :raises ConnectionFieldError: names the field that is wrong.
+        """
+        if self._connection is None:
+            from airflow.providers.common.compat.connection import get_async_connection
+
+            from airflow_provider_batchad.hooks.resolve import resolve_connection
+
+            airflow_connection = await get_async_connection(self.batchad_conn_id)
+            # Reading the extra tells Airflow's masker through its channel, which must not block the loop.
+            self._connection = await asyncio.to_thread(resolve_connection, airflow_connection)
+        return self._connection
+
+    async def get_conn(self) -> BatchClient:
+        """azure-batch's async client; each of its requests asks for a token that is valid then."""
+        if self._client is None:
+            from airflow_provider_batchad.hooks.clients import async_batch_client
+            from airflow_provider_batchad.hooks.resolve import token_callback
+
+            connection = await self.get_connection()
+            self._callback = token_callback(connection)
+            self._client = async_batch_client(connection, self._callback)
+        return self._client
+
+    async def send(self, request: BatchRequest) -> BatchResponse:
+        """Send one request and return its answer.
+
+        :raises BatchServiceError: the service's refusal, by kind.
+        :raises SignInError: no token could be had.
+        :raises Unreachable: nothing answered, or nothing that makes sense.
+        """
+        from azure.core.exceptions import AzureError
+
+        from airflow_provider_batchad.hooks.answers import batch_response, http_request, translate
+        from airflow_provider_batchad.hooks.resolve import describe_principal
+
+        client = await self.get_conn()
+        connection = await self.get_connection()
+        bounded = request.max_bytes is not None
+        try:
+            response = await client.send_request(http_request(request), stream=bounded)
+            async with response:
+                content = await _first_bytes(response, request.max_bytes)
+                return batch_response(response.status_code, response.headers, content)
+        except AzureError as error:
+            await _read_error_body(error)
+            principal = describe_principal(connection, self._callback)
+            raise translate(error, request, connection.account_url, principal) from error
+
+    async def run(self, steps: Steps[T]) -> T:
+        """Run steps of :mod:`~airflow_provider_batchad.jobs` to their end."""
+        answer: BatchResponse | None = None
+        error: Exception | None = None
+        while True:
+            try:
+                step = steps.throw(error) if error is not None else steps.send(answer)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+            answer = error = None
+            try:
+                if isinstance(step, Pause):
+                    await asyncio.sleep(step.seconds)
+                else:
+                    answer = await self.send(step)
+            except Exception as exc:  # noqa: BLE001 - thrown back in: the steps decide what it means
+                error = exc
+
+    async def close(self) -> None:
+        """Close the client's connections; the next request opens them anew."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+async def _first_bytes(response: Any, max_bytes: int | None) -> bytes:
+    if max_bytes is None:
+        return bytes(await response.read())
+    content = bytearray()
+    async for block in response.iter_bytes():
+        content += block
+        if len(content) >= max_bytes:
+            break
+    return bytes(content[:max_bytes])
+
+
+async def _read_error_body(error: Any) -> None:
+    from azure.core.exceptions import AzureError
+
+    response = getattr(error, "response", None)
+    if response is not None and hasattr(response, "read"):
+        try:
+            await response.read()
+        except AzureError:
+            # The connection broke within the error's body: its status is all there is.
+            return

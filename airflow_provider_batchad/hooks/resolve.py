@@ -1,0 +1,52 @@
+"""From Airflow's connection to the typed one, and from that to the callback that signs in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, assert_never
+
+from airflow_provider_batchad.connection import BatchConnection, SignIn
+from airflow_provider_batchad.hooks.configuration import custom_clouds
+
+if TYPE_CHECKING:
+    from airflow_provider_batchad.identity.tokens import TokenCallback
+
+
+def resolve_connection(airflow_connection: Any) -> BatchConnection:
+    """Parse and check an Airflow connection of type ``azure_batch_ad``.
+
+    :raises ConnectionFieldError: names the field that is wrong.
+    :raises CloudConfigurationError: the Airflow configuration defines a cloud wrongly.
+    """
+    return BatchConnection.parse(
+        conn_id=airflow_connection.conn_id,
+        host=airflow_connection.host,
+        login=airflow_connection.login,
+        password=airflow_connection.password,
+        extra=airflow_connection.extra,
+        clouds=custom_clouds(),
+    )
+
+
+def token_callback(connection: BatchConnection) -> TokenCallback:
+    """What signs in as the connection says; every secret that it reads is told to Airflow's masker."""
+    from airflow.providers.common.compat.sdk import mask_secret
+
+    from airflow_provider_batchad.identity.tokens import TokenCallback
+
+    return TokenCallback.for_connection(connection, on_secret=mask_secret)
+
+
+def describe_principal(connection: BatchConnection, callback: TokenCallback | None) -> str:
+    """Who asks Batch, for messages; ids are no secrets."""
+    client_id = (callback.principal.client_id if callback else None) or connection.client_id
+    match connection.sign_in:
+        case SignIn.SERVICE_PRINCIPAL:
+            return f"application {client_id}" if client_id else "the application"
+        case SignIn.MANAGED_IDENTITY:
+            own = connection.managed_identity_client_id
+            return f"managed identity {own}" if own else "the system-assigned managed identity"
+        case SignIn.WORKLOAD_IDENTITY:
+            return f"workload identity {client_id}" if client_id else "the workload identity"
+        case SignIn.INTEGRATED:
+            return "the person who signed in"
+    assert_never(connection.sign_in)
