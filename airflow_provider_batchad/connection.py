@@ -27,7 +27,15 @@ from airflow_provider_batchad.connection_rules import NOT_ONE_TENANT, check_toge
 from airflow_provider_batchad.endpoints import EndpointError, check_account_url, check_vault_url
 from airflow_provider_batchad.errors import CloudConfigurationError, ConnectionFieldError
 
-__all__ = ["CONNECTION_TYPE", "BatchConnection", "LeastPrivilege", "SignIn", "VaultSignIn"]
+__all__ = [
+    "CONNECTION_TYPE",
+    "BatchConnection",
+    "LeastPrivilege",
+    "SignIn",
+    "VaultSignIn",
+    "is_guid",
+    "is_tenant_id",
+]
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -43,6 +51,16 @@ _RESOURCE_ID: Final = re.compile(
     re.IGNORECASE,
 )
 _MASK: Final = "***"
+
+
+def is_guid(text: str) -> bool:
+    """Whether it is a GUID in the form that Entra ID writes: hyphens, no braces."""
+    return _GUID.fullmatch(text.lower()) is not None
+
+
+def is_tenant_id(text: str) -> bool:
+    """Whether it can be one tenant's ID or verified domain; ``common`` and the like are neither."""
+    return is_guid(text) or _DOMAIN.fullmatch(text.lower()) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +232,7 @@ class _Given:
 
     def guid(self, field_name: str, what: str) -> str | None:
         value = self._values.get(field_name)
-        if value is not None and not _GUID.fullmatch(value.lower()):
+        if value is not None and not is_guid(value):
             raise self.error(
                 field_name,
                 f"is not {what}.",
@@ -227,7 +245,7 @@ class _Given:
         if value is None:
             return None
         value = value.lower()
-        if value not in NOT_ONE_TENANT and not _GUID.fullmatch(value) and not _DOMAIN.fullmatch(value):
+        if value not in NOT_ONE_TENANT and not is_tenant_id(value):
             raise self.error(
                 field_name,
                 "is not a tenant's ID.",

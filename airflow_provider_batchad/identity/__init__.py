@@ -1,0 +1,1 @@
+"""From a connection to a token: Key Vault, the principal, the callback, the credential."""

@@ -1,0 +1,148 @@
+"""Key Vault: reads a secret, with its version and what it says about its own validity."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from airflow_provider_batchad.errors import BatchAdError
+from airflow_provider_batchad.identity.vault_errors import explain_vault_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+    from azure.core.credentials import TokenCredential
+    from azure.keyvault.secrets import KeyVaultSecret, SecretClient
+
+_log = logging.getLogger(__name__)
+_CONNECT_SECONDS: Final = 10
+_READ_SECONDS: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class VaultSecret:
+    """One version of a secret."""
+
+    name: str
+    version: str
+    value: str = field(repr=False)
+    expires_on: datetime | None
+    not_before: datetime | None
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled: read it where it is needed")
+
+
+class KeyVault:
+    """Reads secrets by Get Secret (``GET {vault}/secrets/{name}/{version}``), the one right that it needs.
+
+    :param credential_factory: makes the credential when the vault is first asked; closed with the vault.
+    :param ca_file: certificates to trust instead of the machine's own.
+    :param verify_challenge_resource: whether the vault's host must lie below the host of its resource.
+    :param on_secret: called with every value before anything else happens to it.
+    :param retries: how often the vault is asked again when it does not answer.
+    :param clock: the time in seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        *,
+        vault_url: str,
+        credential_factory: Callable[[], TokenCredential],
+        ca_file: str | None,
+        verify_challenge_resource: bool,
+        on_secret: Callable[[str], None],
+        retries: int = 3,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._vault_url = vault_url
+        self._credential_factory = credential_factory
+        self._ca_file = ca_file
+        self._verify_challenge_resource = verify_challenge_resource
+        self._on_secret = on_secret
+        self._retries = retries
+        self._clock = clock
+        self._credential: TokenCredential | None = None
+        self._client: SecretClient | None = None
+
+    def get_secret(self, name: str, *, field: str = "extra.vault_credential_name") -> VaultSecret:
+        """One secret.
+
+        :param name: ``name`` for the current version, or ``name/version``.
+        :param field: the connection's field that holds the name, for messages.
+        :raises VaultError: Key Vault refused, or does not hold it, or nobody could be signed in to it.
+        :raises Unreachable: Key Vault, or what signs in to it, did not answer.
+        """
+        wanted, _, version = name.partition("/")
+        try:
+            found = self._open().get_secret(wanted, version or None)
+        except BatchAdError:
+            raise
+        except Exception as error:
+            raise explain_vault_error(error, vault_url=self._vault_url, field=field) from error
+        secret = self._read(found)
+        self._warn_of_validity(secret)
+        return secret
+
+    def close(self) -> None:
+        """Close the connections; the next secret opens new ones."""
+        client, self._client = self._client, None
+        credential, self._credential = self._credential, None
+        if client is not None:
+            client.close()
+        if credential is not None:
+            credential.close()  # type: ignore[attr-defined]  # azure-core's protocol does not name it
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a key vault's client is not pickled: make it where it is needed")
+
+    def _open(self) -> SecretClient:
+        if self._client is None:
+            from azure.keyvault.secrets import SecretClient
+
+            self._credential = self._credential_factory()
+            options = {"connection_verify": self._ca_file} if self._ca_file is not None else {}
+            self._client = SecretClient(
+                self._vault_url,
+                self._credential,
+                verify_challenge_resource=self._verify_challenge_resource,
+                retry_total=self._retries,
+                connection_timeout=_CONNECT_SECONDS,
+                read_timeout=_READ_SECONDS,
+                **options,
+            )
+        return self._client
+
+    def _read(self, found: KeyVaultSecret) -> VaultSecret:
+        value = found.value or ""
+        self._on_secret(value)
+        properties = found.properties
+        return VaultSecret(
+            name=properties.name or "",
+            version=properties.version or "",
+            value=value,
+            expires_on=properties.expires_on,
+            not_before=properties.not_before,
+        )
+
+    def _warn_of_validity(self, secret: VaultSecret) -> None:
+        # Key Vault returns a secret outside of its dates all the same: they are notes by whoever stored it.
+        now = self._clock()
+        if secret.expires_on is not None and secret.expires_on.timestamp() <= now:
+            _log.warning(
+                "Key Vault's secret %r (version %s) expired on %s by its own note; it is tried all the same.",
+                secret.name,
+                secret.version,
+                secret.expires_on.isoformat(),
+            )
+        if secret.not_before is not None and secret.not_before.timestamp() > now:
+            _log.warning(
+                "Key Vault's secret %r (version %s) is not valid before %s by its own note; it is tried all "
+                "the same.",
+                secret.name,
+                secret.version,
+                secret.not_before.isoformat(),
+            )

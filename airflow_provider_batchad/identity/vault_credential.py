@@ -1,0 +1,128 @@
+"""As whom Key Vault is read: the azure-identity credential that the connection chooses."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NoReturn, assert_never
+
+from airflow_provider_batchad.connection_form import VaultSignIn
+from airflow_provider_batchad.errors import ConnectionFieldError, VaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
+
+    from airflow_provider_batchad.clouds import AzureCloud
+    from airflow_provider_batchad.connection import BatchConnection
+
+
+def check_vault_sign_in(connection: BatchConnection) -> None:
+    """Refuse what this version cannot do.
+
+    :raises ConnectionFieldError: the vault is to be read as another Airflow connection.
+    """
+    if connection.vault_url is not None and connection.vault_sign_in is VaultSignIn.CONNECTION:
+        raise ConnectionFieldError(
+            "this version does not reach Key Vault as another connection.",
+            conn_id=connection.conn_id,
+            field="extra.vault_sign_in",
+            remedy="Choose 'managed_identity', 'workload_identity', 'environment', 'azure_cli' or 'default'.",
+        )
+
+
+def make_vault_credential(
+    connection: BatchConnection, *, on_secret: Callable[[str], None], retries: int
+) -> VaultCredential:
+    """The credential to read the connection's vault with; none of the kinds ever opens a browser.
+
+    :param retries: how often the endpoint that gives the tokens is asked again.
+    :raises ValueError: azure-identity misses what the environment should say.
+    """
+    from azure.identity import (
+        AzureCliCredential,
+        DefaultAzureCredential,
+        EnvironmentCredential,
+        ManagedIdentityCredential,
+        WorkloadIdentityCredential,
+    )
+
+    settings = client_settings(connection.cloud, retries)
+    identity_id = connection.managed_identity_client_id
+    credential: Any
+    match connection.vault_sign_in:
+        case VaultSignIn.MANAGED_IDENTITY:
+            credential = ManagedIdentityCredential(client_id=identity_id, **settings)
+        case VaultSignIn.WORKLOAD_IDENTITY:
+            credential = WorkloadIdentityCredential(authority=connection.cloud.authority, **settings)
+        case VaultSignIn.ENVIRONMENT:
+            credential = EnvironmentCredential(authority=connection.cloud.authority, **settings)
+        case VaultSignIn.AZURE_CLI:
+            credential = AzureCliCredential()
+        case VaultSignIn.DEFAULT:
+            credential = DefaultAzureCredential(
+                authority=connection.cloud.authority,
+                managed_identity_client_id=identity_id or os.environ.get("AZURE_CLIENT_ID"),
+                # AZURE_TOKEN_CREDENTIALS may ask for these two: only a word against them here keeps them out.
+                exclude_interactive_browser_credential=True,
+                exclude_broker_credential=True,
+                **settings,
+            )
+        case VaultSignIn.CONNECTION:
+            raise TypeError("check_vault_sign_in refuses this before a credential is made")
+        case _ as never:
+            assert_never(never)
+    return VaultCredential(credential, resource=connection.cloud.vault_resource, on_secret=on_secret)
+
+
+def client_settings(cloud: AzureCloud, retries: int) -> dict[str, Any]:
+    """What every client of azure-identity and azure-core is given for a cloud."""
+    settings: dict[str, Any] = {"retry_total": retries}
+    if cloud.custom:
+        # It asks login.microsoftonline.com whether it knows the authority, which it cannot.
+        settings["disable_instance_discovery"] = True
+    if cloud.ca_file is not None:
+        settings["connection_verify"] = cloud.ca_file
+    return settings
+
+
+class VaultCredential:
+    """Gives tokens for Key Vault and for nothing else, each registered as a secret before it is used.
+
+    The vault itself says for which resource it wants a token; in a custom cloud its client cannot check that
+    against the vault's host, and a false vault could ask for one that opens something else.
+    """
+
+    def __init__(self, credential: Any, *, resource: str, on_secret: Callable[[str], None]) -> None:
+        self._credential = credential
+        self._resource = resource.rstrip("/")
+        self._on_secret = on_secret
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        self._check(scopes)
+        token: AccessToken = self._credential.get_token(*scopes, **options)
+        self._on_secret(token.token)
+        return token
+
+    def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        self._check(scopes)
+        token: AccessTokenInfo = self._credential.get_token_info(*scopes, options=options)
+        self._on_secret(token.token)
+        return token
+
+    def close(self) -> None:
+        """Close the connections of the credential's client; the Azure CLI's has none."""
+        close = getattr(self._credential, "close", None)
+        if close is not None:
+            close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a credential is not pickled: make it where it is needed")
+
+    def _check(self, scopes: tuple[str, ...]) -> None:
+        if [scope.removesuffix("/.default").rstrip("/") for scope in scopes] != [self._resource]:
+            raise VaultError(
+                "The vault asked for a token for another resource than Key Vault's.",
+                step="vault",
+                remedy="Check the vault's URL; for a cloud of your own, its 'vault_resource' as well.",
+            )
