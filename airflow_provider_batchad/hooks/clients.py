@@ -42,11 +42,10 @@ def async_batch_client(connection: BatchConnection, callback: TokenCallback) -> 
 
     from airflow_provider_batchad.identity.credential import AsyncCallbackCredential, AsyncTokenPolicy
 
-    credential = AsyncCallbackCredential(callback)
     return BatchClient(
         connection.account_url,
-        credential,
-        authentication_policy=AsyncTokenPolicy(credential, connection.account_url),
+        AsyncCallbackCredential(callback),
+        authentication_policy=AsyncTokenPolicy(callback, connection.account_url),
         **_options(connection),
     )
 

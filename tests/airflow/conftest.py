@@ -1,0 +1,131 @@
+"""One real Airflow and its local Azures for all tests of this folder: they take most of a minute to start."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airflow_provider_batchad.local.client_settings import (
+    client_environment,
+    describe_cloud,
+    describe_connection,
+)
+from airflow_provider_batchad.local.config import (
+    AIRFLOW_APPLICATION,
+    DEFAULT_ASSIGNMENTS,
+    ApplicationConfig,
+    AssignmentConfig,
+    LocalAzureConfig,
+    PoolConfig,
+)
+from airflow_provider_batchad.local.server import LocalAzure
+from demo.airflow import AirflowSettings, Standalone
+from demo.processes import ProcessGroup
+
+DAGS = Path(__file__).with_name("dags")
+READER = ApplicationConfig(name="reader", vault_secret_name="reader-secret")
+STRANGER = ApplicationConfig(name="stranger", vault_secret_name="stranger-secret")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """A running Airflow and what it talks to.
+
+    :param azure: tokens live an hour.
+    :param short: a second one, where they live five seconds.
+    :param secrets_files: every secret and token of the two.
+    """
+
+    airflow: Standalone
+    azure: LocalAzure
+    short: LocalAzure
+    secrets_files: tuple[Path, ...]
+
+    def start_run(self, dag_id: str, logical_date: str | None = None) -> str:
+        """Unpause the DAG and run it once."""
+        self.airflow.api.patch(f"dags/{dag_id}", {"is_paused": False})
+        run = self.airflow.api.post(f"dags/{dag_id}/dagRuns", {"logical_date": logical_date})
+        return str(run["dag_run_id"])
+
+    def wait_for_run(self, dag_id: str, run_id: str, timeout_seconds: float = 150) -> str:
+        """Wait for the run's end; its state."""
+        deadline = time.monotonic() + timeout_seconds
+        while time.monotonic() < deadline:
+            state = str(self.airflow.api.get(f"dags/{dag_id}/dagRuns/{run_id}")["state"])
+            if state in ("success", "failed"):
+                return state
+            time.sleep(0.5)
+        raise TimeoutError(f"{dag_id} {run_id} is still {state}: {self.log(dag_id, run_id)}")
+
+    def run(self, dag_id: str) -> tuple[str, str]:
+        """Run a DAG once; the run's id and state."""
+        run_id = self.start_run(dag_id)
+        return run_id, self.wait_for_run(dag_id, run_id)
+
+    def log(self, dag_id: str, run_id: str, task_id: str = "submit", try_number: int = 1) -> str:
+        """The task's log, as the web page shows it."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{try_number}"
+        content = self.airflow.api.get(path, full_content=True)["content"]
+        return "\n".join(json.dumps(line, ensure_ascii=False) for line in content)
+
+    def xcom(self, dag_id: str, run_id: str, key: str, task_id: str = "submit") -> Any:
+        """One XCom of the task."""
+        path = f"dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/xcomEntries/{key}"
+        return self.airflow.api.get(path, deserialize="true")["value"]
+
+
+def _connections(azure: LocalAzure, short: LocalAzure) -> dict[str, dict[str, Any]]:
+    normal = describe_connection(azure)
+    hurried = describe_connection(short)
+    hurried["extra"]["cloud"] = "short"
+    reader = json.loads(json.dumps(normal))
+    reader["login"] = READER.client_id
+    reader["extra"]["vault_credential_name"] = READER.vault_secret_name
+    return {
+        "batchad_default": normal,
+        "short_sync": hurried,
+        "short_deferred": hurried,
+        "read_only": reader,
+    }
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    home = tmp_path_factory.mktemp("airflow")
+    secrets_files = (home / "secrets", home / "short-secrets")
+    config = LocalAzureConfig(
+        port=0,
+        applications=(AIRFLOW_APPLICATION, READER, STRANGER),
+        assignments=(
+            *DEFAULT_ASSIGNMENTS,
+            AssignmentConfig(principal="reader", role="Azure Batch Account Reader", resource="batch"),
+        ),
+        pools=(PoolConfig(id="cpu", nodes=2, slots=8),),
+        secrets_file=secrets_files[0],
+    )
+    hurried = replace(config, token_lifetime_seconds=5.0, secrets_file=secrets_files[1])
+    with ExitStack() as stack:
+        azure = stack.enter_context(LocalAzure(config))
+        short = stack.enter_context(LocalAzure(hurried))
+        environment = client_environment(azure)
+        del environment["AIRFLOW_CONN_BATCHAD_DEFAULT"]
+        environment["AIRFLOW__BATCHAD__CLOUDS"] = json.dumps(
+            {"local": describe_cloud(azure), "short": describe_cloud(short)}
+        )
+        group = stack.enter_context(ProcessGroup())
+        airflow = Standalone(
+            AirflowSettings(home=home / "airflow", dags_folder=DAGS, environment=environment), group=group
+        )
+        airflow.start()
+        airflow.wait_until_ready()
+        for conn_id, connection in _connections(azure, short).items():
+            body = {**connection, "connection_id": conn_id, "extra": json.dumps(connection["extra"])}
+            airflow.api.post("connections", body)
+        yield Deployment(airflow=airflow, azure=azure, short=short, secrets_files=secrets_files)

@@ -1,0 +1,84 @@
+"""The operator in a real Airflow: sync and deferred, one task and many, success and failure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.airflow.conftest import Deployment
+
+
+@pytest.mark.parametrize("mode", ["deferred", "sync"])
+@pytest.mark.parametrize("count", [1, 250])
+def test_tasks_run_once_each_and_their_outputs_come_back_in_order(
+    deployment: Deployment, mode: str, count: int
+) -> None:
+    run_id, state = deployment.run(f"{mode}_{count}")
+    assert state == "success", deployment.log(f"{mode}_{count}", run_id)
+    outputs = deployment.xcom(f"{mode}_{count}", run_id, "return_value")
+    assert outputs == [f"t{n}\n" for n in range(count)]
+    job_id = deployment.xcom(f"{mode}_{count}", run_id, "batch_job_id")
+    requests = Counter(
+        entry.operation for entry in deployment.azure.ledger.entries(service="batch") if job_id in entry.path
+    )
+    assert requests["Create Task Collection"] == -(-count // 100)
+    assert requests["Update Job"] == 1
+
+
+@pytest.mark.parametrize("mode", ["deferred", "sync"])
+def test_a_failing_batch_task_fails_the_airflow_task_with_its_last_words(
+    deployment: Deployment, mode: str
+) -> None:
+    run_id, state = deployment.run(f"{mode}_failing")
+    assert state == "failed"
+    log = deployment.log(f"{mode}_failing", run_id)
+    assert "t7 (exit code 3)" in log
+    assert "the last words of t7" in log
+    assert "1 of 20 task(s) failed" in log
+
+
+@pytest.mark.parametrize("mode", ["deferred", "sync"])
+def test_short_lived_tokens_are_renewed_once_a_lifetime(deployment: Deployment, mode: str) -> None:
+    before = len(deployment.short.ledger.entries(service="entra", operation="Get Token"))
+    batch_before = len(deployment.short.ledger.entries(service="batch"))
+    run_id, state = deployment.run(f"{mode}_long")
+    assert state == "success", deployment.log(f"{mode}_long", run_id)
+    asked = len(deployment.short.ledger.entries(service="entra", operation="Get Token")) - before
+    batch_requests = len(deployment.short.ledger.entries(service="batch")) - batch_before
+    assert all(entry.status != 401 for entry in deployment.short.ledger.entries(service="batch"))
+    # 30 seconds of 5-second tokens, renewed at 80 to 90 % of their life; a process each for what is around.
+    assert 6 <= asked <= 12
+    assert batch_requests > asked
+
+
+def test_a_role_without_jobs_write_is_told_so_and_nothing_is_submitted(deployment: Deployment) -> None:
+    run_id, state = deployment.run("read_only")
+    assert state == "failed"
+    log = deployment.log("read_only", run_id)
+    assert "Microsoft.Batch/batchAccounts/jobs/write" in log
+    assert "Azure Batch Job Submitter" in log
+    written = [
+        entry
+        for entry in deployment.azure.ledger.entries(service="batch", principal="reader")
+        if entry.method != "GET" and entry.status < 400
+    ]
+    assert written == []
+
+
+def test_a_wrong_argument_is_named_by_its_path_before_anything_is_sent(deployment: Deployment) -> None:
+    before = len(deployment.azure.ledger.entries(service="batch"))
+    run_id, state = deployment.run("wrong_task")
+    assert state == "failed"
+    assert "tasks[1].comand_line" in deployment.log("wrong_task", run_id)
+    assert len(deployment.azure.ledger.entries(service="batch")) == before
+
+
+def test_the_link_to_the_job_shows(deployment: Deployment) -> None:
+    run_id, _ = deployment.run("deferred_1")
+    links = deployment.airflow.api.get(f"dags/deferred_1/dagRuns/{run_id}/taskInstances/submit/links")
+    job_id = deployment.xcom("deferred_1", run_id, "batch_job_id")
+    url = links["extra_links"]["Azure Batch job"]
+    assert url == f"{deployment.azure.endpoints.batch}/jobs/{job_id}"
