@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
 import sys
 import time
@@ -18,6 +17,7 @@ import psutil
 
 from demo.airflow_api import AirflowApi
 from demo.ports import free_port
+from demo.processes import base_environment
 
 if TYPE_CHECKING:
     from demo.processes import ProcessGroup
@@ -61,12 +61,8 @@ class AirflowSettings:
 
     def to_environment(self) -> dict[str, str]:
         """All variables of this Airflow's processes, and of an ``airflow …`` command beside them."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")}
-        # With it set, each process would compile all of Airflow anew, which doubles the time to start.
-        inherited.pop("PYTHONDONTWRITEBYTECODE", None)
         return {
-            **inherited,
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+            **base_environment(),
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__API__BASE_URL": self.base_url,
             "AIRFLOW__API__HOST": "127.0.0.1",
@@ -84,7 +80,6 @@ class AirflowSettings:
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(free_port()),
-            "NO_PROXY": "localhost,127.0.0.1,::1",
             **self.environment,
         }
 
