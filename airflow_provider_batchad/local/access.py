@@ -185,7 +185,7 @@ class ResourceAccess:
 
 def _is_overridden(held: Iterable[Permission], action: str) -> bool:
     # "Role-based access control for Azure Batch": batchAccounts/read opens any read operation of the
-    # service, batchAccounts/listKeys/action any operation. It is why Contributor, without data actions, works.
+    # service, batchAccounts/listKeys/action any. It is why Contributor, which has no data actions, works.
     lowered = action.casefold()
     if not lowered.startswith(_BATCH):
         return False

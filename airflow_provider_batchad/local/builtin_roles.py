@@ -1,4 +1,4 @@
-"""Azure's built-in roles that matter to Batch and Key Vault, with their real ids (AzureRoleAdvertizer, docs)."""
+"""Azure's built-in roles that matter to Batch and Key Vault, with their real ids and permissions."""
 
 from __future__ import annotations
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from airflow_provider_batchad.local.access import Role
+if TYPE_CHECKING:
+    from airflow_provider_batchad.local.access import Role
 
 DEFAULT_PORT: Final = 10443
 SERVICES: Final = ("entra", "identity", "keyvault", "batch", "storage", "control")
 ServiceName = Literal["entra", "identity", "keyvault", "batch", "storage", "control"]
 BATCH_RESOURCE: Final = "https://batch.core.windows.net/"
 VAULT_RESOURCE: Final = "https://vault.azure.net"
+ResourceName = Literal["batch", "keyvault", "resource_group", "subscription"]
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 _NAMESPACE: Final = uuid.UUID("5b0f0f4c-54c8-4f5e-9c6e-2f6f0f5f8f10")
@@ -103,10 +105,10 @@ class AssignmentConfig:
 
     principal: str
     role: str
-    resource: Literal["batch", "keyvault", "resource_group", "subscription"]
+    resource: ResourceName
 
 
-AIRFLOW_APPLICATION: Final = ApplicationConfig(name="airflow-batch", vault_secret_name="batch-client-secret")
+AIRFLOW_APPLICATION: Final = ApplicationConfig(name="airflow-batch", vault_secret_name="batch-client-secret")  # noqa: S106 - a name
 WORKER_IDENTITY: Final = ManagedIdentityConfig(name="airflow-worker", system_assigned=True)
 DEFAULT_ASSIGNMENTS: Final = (
     AssignmentConfig(principal="airflow-batch", role="Azure Batch Job Submitter", resource="batch"),
@@ -186,3 +188,12 @@ class LocalAzureConfig:
     def vault_scope(self) -> str:
         """The vault's resource ID."""
         return f"{self.resource_group_scope}/providers/Microsoft.KeyVault/vaults/{self.vault}"
+
+    def scope_of(self, resource: ResourceName) -> str:
+        """The resource ID that a role is assigned at."""
+        return {
+            "batch": self.account_scope,
+            "keyvault": self.vault_scope,
+            "resource_group": self.resource_group_scope,
+            "subscription": self.subscription_scope,
+        }[resource]

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from airflow_provider_batchad.local import entra_errors as errors
+from airflow_provider_batchad.local.call import current_call
 from airflow_provider_batchad.local.client_credentials import (
     ClientCredentials,
     Grant,
@@ -90,10 +91,10 @@ class EntraId:
         application = self._directory.application((await _read_form(request)).get("client_id", ""))
         return application.principal if application is not None else None
 
-    def render_error(self, request: web.Request, status: int, code: str | None) -> web.Response:
+    def render_error(self, _request: web.Request, status: int, code: str | None) -> web.Response:
         """An outage of the service, as its clients know it."""
         error = code or ("temporarily_unavailable" if status in (429, 503, 504) else "server_error")
-        request["error_code"] = error
+        current_call().error_code = error
         body = {"error": error, "error_description": "The service is temporarily unavailable. Try again."}
         return web.json_response(body, status=status, headers=errors.NO_STORE)
 
@@ -184,7 +185,7 @@ class EntraId:
         tenant = self._find_tenant(name)
         form = await _read_form(request)
         application = self._credentials.authenticate(tenant, form)
-        request["principal"] = application.principal
+        current_call().principal = application.principal
         wanted = require(form, by)
         audience = audience_of_scope(wanted) if by == "scope" else wanted
         return self._credentials.grant(application, tenant, audience, form)

@@ -12,6 +12,8 @@ from typing import Final
 
 from aiohttp import web
 
+from airflow_provider_batchad.local.call import current_call
+
 # "Microsoft identity platform: error codes", and recordings of the real service.
 SERVER_HEADERS: Final = {
     "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
@@ -57,9 +59,9 @@ APPLICATION_NOT_FOUND: Final = SignInErrorKind(
     status=400,
     error="unauthorized_client",
     text=(
-        "Application with identifier '{client_id}' was not found in the directory '{tenant}'. This can happen "
-        "if the application has not been installed by the administrator of the tenant or consented to by any "
-        "user in the tenant. You may have sent your authentication request to the wrong tenant."
+        "Application with identifier '{client_id}' was not found in the directory '{tenant}'. This can "
+        "happen if the application has not been installed by the administrator of the tenant or consented to "
+        "by any user in the tenant. You may have sent your authentication request to the wrong tenant."
     ),
 )
 WRONG_SECRET: Final = SignInErrorKind(
@@ -77,8 +79,8 @@ EXPIRED_SECRET: Final = SignInErrorKind(
     error="invalid_client",
     text=(
         "The provided client secret keys for app '{client_id}' are expired. Visit the Azure portal to create "
-        "new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for "
-        "added security: https://aka.ms/certCreds."
+        "new keys for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials "
+        "for added security: https://aka.ms/certCreds."
     ),
 )
 NO_CREDENTIAL: Final = SignInErrorKind(
@@ -93,8 +95,8 @@ CERTIFICATE_NOT_REGISTERED: Final = SignInErrorKind(
     error="invalid_client",
     text=(
         "The certificate with identifier used to sign the client assertion is not registered on application. "
-        "[Reason - The key was not found., Thumbprint of key used by client: '{thumbprint}', Please visit the "
-        "Azure Portal, Graph Explorer or directly use MS Graph to see configured keys for app Id "
+        "[Reason - The key was not found., Thumbprint of key used by client: '{thumbprint}', Please visit "
+        "the Azure Portal, Graph Explorer or directly use MS Graph to see configured keys for app Id "
         "'{client_id}'.]"
     ),
 )
@@ -169,7 +171,7 @@ def render_sign_in_error(
 ) -> web.Response:
     """The answer as it goes over the wire."""
     kind = refused.kind
-    request["error_code"] = f"AADSTS{kind.number}"
+    current_call().error_code = f"AADSTS{kind.number}"
     trace_id = str(uuid.uuid4())
     correlation_id = request.headers.get("client-request-id") or str(uuid.uuid4())
     timestamp = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(now))

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import threading
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_batchad.local.config import SERVICES, ServiceName
-from airflow_provider_batchad.local.tokens import Principal
+
+if TYPE_CHECKING:
+    from airflow_provider_batchad.local.tokens import Principal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +23,8 @@ class FaultRule:
     """Which requests go wrong, and how.
 
     :param service: of which service; all of them by default.
-    :param operation: Azure's name of the operation, ``*`` and ``?`` as in a shell, without case; any by default.
+    :param operation: Azure's name of the operation; ``*`` and ``?`` as in a shell, without case; any by
+        default.
     :param principal: name, client ID or object ID of who asks; anybody by default.
     :param when: ``before`` the operation takes effect, or ``after`` it did, its answer being lost.
     :param status: answer with this status in place of the service's answer.
@@ -81,6 +85,16 @@ class FaultRule:
             principal.object_id,
         )
 
+    @property
+    def replaces_answer(self) -> bool:
+        """Whether the service's own answer is not wanted, so that the operation need not take effect."""
+        return self.when == "before" and (self.status is not None or self.broken == "reset")
+
+    def as_json(self) -> dict[str, Any]:
+        """As the control port gives it."""
+        shown = {one.name: getattr(self, one.name) for one in fields(self)}
+        return {**shown, "headers": dict(self.headers)}
+
 
 class _ActiveRule:
     """A rule and how far it has got."""
@@ -89,7 +103,22 @@ class _ActiveRule:
         self.rule = rule
         self.matched = 0
         self.hits = 0
-        self._random = random.Random(rule.seed)
+        self._random = random.Random(rule.seed)  # noqa: S311 - repeatable, not secret
+        self._waiters: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    @property
+    def held(self) -> int:
+        return len(self._waiters)
+
+    async def wait_for_removal(self) -> None:
+        waiter = (asyncio.get_running_loop(), asyncio.Event())
+        self._waiters.append(waiter)
+        await waiter[1].wait()
+
+    def release(self) -> None:
+        while self._waiters:
+            loop, event = self._waiters.pop()
+            loop.call_soon_threadsafe(event.set)
 
     def take(self) -> bool:
         self.matched += 1
@@ -128,12 +157,15 @@ class FaultRules:
     def remove(self, rule_id: str) -> bool:
         """Take a rule away, releasing what it holds; ``False`` where there was none with this id."""
         with self._lock:
-            return self._active.pop(rule_id, None) is not None
+            active = self._active.pop(rule_id, None)
+        if active is not None:
+            active.release()
+        return active is not None
 
     def clear(self) -> None:
-        """Take all rules away."""
-        with self._lock:
-            self._active.clear()
+        """Take all rules away, releasing what they hold."""
+        for rule in self.rules():
+            self.remove(rule.id)
 
     def rules(self) -> tuple[FaultRule, ...]:
         """The rules, those used up included."""
@@ -144,9 +176,16 @@ class FaultRules:
         active = self._active.get(rule_id)
         return active.hits if active is not None else 0
 
-    def is_active(self, rule_id: str) -> bool:
-        """Whether the rule is still there."""
-        return rule_id in self._active
+    def held(self, rule_id: str) -> int:
+        """How many requests this rule holds now."""
+        active = self._active.get(rule_id)
+        return active.held if active is not None else 0
+
+    async def wait_for_removal(self, rule_id: str) -> None:
+        """Hold until the rule is removed."""
+        active = self._active.get(rule_id)
+        if active is not None:
+            await active.wait_for_removal()
 
     def take(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +13,7 @@ from aiohttp import web
 
 from airflow_provider_batchad.local import keyvault_errors as errors
 from airflow_provider_batchad.local.access import Requirement
+from airflow_provider_batchad.local.call import current_call
 from airflow_provider_batchad.local.config import VAULT_RESOURCE, LocalAzureConfig
 from airflow_provider_batchad.local.keyvault_errors import VaultRefused, render_vault_error
 from airflow_provider_batchad.local.service import Handler, operation
@@ -83,7 +84,7 @@ class KeyVault:
 
     def render_error(self, request: web.Request, status: int, code: str | None) -> web.Response:
         """An outage in Key Vault's own shape."""
-        return render_vault_error(request, errors.outage(status, code), self._headers(request))
+        return render_vault_error(errors.outage(status, code), self._headers(request))
 
     @operation("Get Secret")
     async def get_secret(self, request: web.Request) -> web.StreamResponse:
@@ -157,7 +158,7 @@ class KeyVault:
         )
 
     def _authorize(self, request: web.Request, action: str) -> tuple[str, str | None]:
-        request["requirement"] = requirement = Requirement(data_actions=(action,))
+        current_call().requirement = requirement = Requirement(data_actions=(action,))
         try:
             principal = self._identify(request)
         except TokenRejected as rejected:
@@ -167,7 +168,7 @@ class KeyVault:
                 resource=VAULT_RESOURCE,
                 tenant_id=self._config.tenant.id,
             ) from None
-        request["principal"] = principal
+        current_call().principal = principal
         _check_api_version(request)
         name = request.match_info.get("name", "")
         if name and not _NAME.fullmatch(name):
@@ -188,7 +189,7 @@ class KeyVault:
             try:
                 return await handler(request)
             except VaultRefused as refused:
-                return render_vault_error(request, refused, self._headers(request))
+                return render_vault_error(refused, self._headers(request))
 
         return operation(getattr(handler, "operation", ""))(answer)
 
@@ -240,7 +241,7 @@ class KeyVault:
                 f"conn_type=Ipv4;addr={request.remote};act_addr_fam=InterNetwork;"
             ),
         }
-        principal: Principal | None = request.get("principal")
+        principal = current_call().principal
         if principal is not None:
             held = self._roles.assignments(principal_id=principal.object_id, scope=self._config.vault_scope)
             headers["x-ms-keyvault-rbac-cache"] = (

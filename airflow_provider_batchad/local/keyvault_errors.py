@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from airflow_provider_batchad.local.call import current_call
 from airflow_provider_batchad.local.tokens import RejectionReason, TokenRejected
 
 if TYPE_CHECKING:
@@ -55,9 +56,9 @@ def not_found(name: str) -> VaultRefused:
     return VaultRefused(
         404,
         "SecretNotFound",
-        f"A secret with (name/id) {name} was not found in this key vault. If you recently deleted this secret "
-        "you may be able to recover it using the correct recovery command. For help resolving this issue, "
-        "please see https://go.microsoft.com/fwlink/?linkid=2125182",
+        f"A secret with (name/id) {name} was not found in this key vault. If you recently deleted this "
+        "secret you may be able to recover it using the correct recovery command. For help resolving this "
+        "issue, please see https://go.microsoft.com/fwlink/?linkid=2125182",
     )
 
 
@@ -70,10 +71,13 @@ def disabled() -> VaultRefused:
 def forbidden(principal: Principal, action: str, *, resource: str, vault: str, region: str) -> VaultRefused:
     """403 for lack of a role assignment."""
     issuer = f"https://sts.windows.net/{principal.tenant_id}/"
+    advice = (
+        "If role assignments, deny assignments or role definitions were changed recently, please observe "
+        "propagation time."
+    )
     lines = (
         "Caller is not authorized to perform action on resource.",
-        "If role assignments, deny assignments or role definitions were changed recently, please observe "
-        "propagation time.",
+        advice,
         f"Caller: appid={principal.app_id};oid={principal.object_id};iss={issuer}",
         f"Action: '{action}'",
         f"Resource: '{resource}'",
@@ -117,9 +121,9 @@ def outage(status: int, code: str | None) -> VaultRefused:
     return VaultRefused(status, code or _USUAL_CODES.get(status, "InternalServerError"), text)
 
 
-def render_vault_error(request: web.Request, refused: VaultRefused, headers: dict[str, str]) -> web.Response:
+def render_vault_error(refused: VaultRefused, headers: dict[str, str]) -> web.Response:
     """The answer as it goes over the wire."""
-    request["error_code"] = refused.inner_code or refused.code
+    current_call().error_code = refused.inner_code or refused.code
     error: dict[str, object] = {"code": refused.code, "message": refused.text}
     if refused.inner_code is not None:
         error["innererror"] = {"code": refused.inner_code}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from airflow_provider_batchad.local.call import current_call
 from airflow_provider_batchad.local.entra_errors import RESOURCE_NOT_FOUND
 from airflow_provider_batchad.local.service import operation
 
@@ -74,21 +75,17 @@ class MachineIdentity:
         """An outage, in the shape that the request's form of the endpoint has."""
         refused = _Refused(status, code or "server_error", "The service is temporarily unavailable.")
         if request.path == APP_SERVICE_PATH:
-            return _render_app_service(request, refused)
-        return _render_imds(request, refused)
+            return _render_app_service(refused)
+        return _render_imds(refused)
 
     @operation("Get App Service Token")
     async def answer_app_service(self, request: web.Request) -> web.StreamResponse:
         """``GET {IDENTITY_ENDPOINT}``, as on App Service, Functions and Container Apps."""
         try:
-            if request.query.get("api-version") not in _APP_SERVICE_VERSIONS:
-                raise _Refused(400, "invalid_request", "The api-version query parameter is not supported.")
-            header = request.headers.get("X-IDENTITY-HEADER", "")
-            if not hmac.compare_digest(header.encode(), self.header.encode()):
-                raise _Refused(401, "unauthorized", "The X-IDENTITY-HEADER header is missing or wrong.")
+            self._check_app_service(request)
             issued = self._issue(request)
         except _Refused as refused:
-            return _render_app_service(request, refused)
+            return _render_app_service(refused)
         body = {
             "access_token": issued.token,
             "expires_on": str(issued.expires_on),
@@ -102,13 +99,10 @@ class MachineIdentity:
     async def answer_imds(self, request: web.Request) -> web.StreamResponse:
         """``GET /metadata/identity/oauth2/token``, as on a virtual machine."""
         try:
-            if request.headers.get("Metadata", "").casefold() != "true":
-                raise _Refused(400, "invalid_request", "Required metadata header not specified")
-            if not request.query.get("api-version"):
-                raise _Refused(400, "invalid_request", "Required query variable 'api-version' is missing")
+            _check_imds(request)
             issued = self._issue(request)
         except _Refused as refused:
-            return _render_imds(request, refused)
+            return _render_imds(refused)
         body = {
             "access_token": issued.token,
             "client_id": issued.identity.principal.app_id,
@@ -120,6 +114,13 @@ class MachineIdentity:
             "token_type": "Bearer",
         }
         return web.json_response(body)
+
+    def _check_app_service(self, request: web.Request) -> None:
+        if request.query.get("api-version") not in _APP_SERVICE_VERSIONS:
+            raise _Refused(400, "invalid_request", "The api-version query parameter is not supported.")
+        header = request.headers.get("X-IDENTITY-HEADER", "")
+        if not hmac.compare_digest(header.encode(), self.header.encode()):
+            raise _Refused(401, "unauthorized", "The X-IDENTITY-HEADER header is missing or wrong.")
 
     def _find(self, request: web.Request) -> ManagedIdentity | None:
         query = request.query
@@ -136,7 +137,7 @@ class MachineIdentity:
         identity = self._find(request)
         if identity is None:
             raise _Refused(400, "invalid_request", "Identity not found")
-        request["principal"] = identity.principal
+        current_call().principal = identity.principal
         if not self._directory.knows_resource(resource):
             text = RESOURCE_NOT_FOUND.text.format(resource=resource, tenant=identity.principal.tenant_id)
             raise _Refused(400, "invalid_resource", f"AADSTS{RESOURCE_NOT_FOUND.number}: {text}")
@@ -156,8 +157,15 @@ class MachineIdentity:
         )
 
 
-def _render_app_service(request: web.Request, refused: _Refused) -> web.Response:
-    request["error_code"] = refused.error
+def _check_imds(request: web.Request) -> None:
+    if request.headers.get("Metadata", "").casefold() != "true":
+        raise _Refused(400, "invalid_request", "Required metadata header not specified")
+    if not request.query.get("api-version"):
+        raise _Refused(400, "invalid_request", "Required query variable 'api-version' is missing")
+
+
+def _render_app_service(refused: _Refused) -> web.Response:
+    current_call().error_code = refused.error
     body = {
         "statusCode": refused.status,
         "message": refused.text,
@@ -166,7 +174,7 @@ def _render_app_service(request: web.Request, refused: _Refused) -> web.Response
     return web.json_response(body, status=refused.status)
 
 
-def _render_imds(request: web.Request, refused: _Refused) -> web.Response:
-    request["error_code"] = refused.error
+def _render_imds(refused: _Refused) -> web.Response:
+    current_call().error_code = refused.error
     body = {"error": refused.error, "error_description": refused.text}
     return web.json_response(body, status=refused.status)

@@ -1,4 +1,4 @@
-"""A file of every secret and token that local Azure knows, to search logs and databases for leaks by value."""
+"""A file of every secret and token that local Azure knows, to search logs and databases for by value."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from xml.sax.saxutils import escape
 
 from aiohttp import web
 
+from airflow_provider_batchad.local.call import current_call
 from airflow_provider_batchad.local.service import operation
 
 if TYPE_CHECKING:
@@ -33,32 +34,20 @@ class Storage:
         """The routes of the service; aiohttp answers HEAD with the same handler."""
         return [web.get("/{path:.*}", self.get_blob)]
 
-    async def find_principal(self, request: web.Request) -> Principal | None:
+    async def find_principal(self, _request: web.Request) -> Principal | None:
         """Nobody signs in here."""
         return None
 
-    def render_error(self, request: web.Request, status: int, code: str | None) -> web.Response:
+    def render_error(self, _request: web.Request, status: int, code: str | None) -> web.Response:
         """An error in Azure Storage's shape, which is XML."""
-        error = code or ("BlobNotFound" if status == 404 else "ServerBusy")
-        request["error_code"] = error
-        text = _TEXTS.get(error, "The service refused the request.")
-        body = (
-            '\ufeff<?xml version="1.0" encoding="utf-8"?>'
-            f"<Error><Code>{escape(error)}</Code><Message>{text}</Message></Error>"
-        )
-        return web.Response(
-            status=status,
-            text=body,
-            content_type="application/xml",
-            headers={**_headers(), "x-ms-error-code": error},
-        )
+        return _render_error(status, code or ("BlobNotFound" if status == 404 else "ServerBusy"))
 
     @operation("Get Blob")
     async def get_blob(self, request: web.Request) -> web.StreamResponse:
         """``GET`` and ``HEAD`` of a path below the directory."""
         path = self._find_file(request.match_info["path"])
         if path is None:
-            return self.render_error(request, 404, "BlobNotFound")
+            return _render_error(404, "BlobNotFound")
         headers = {**_headers(), "x-ms-blob-type": "BlockBlob", "Accept-Ranges": "bytes"}
         return web.FileResponse(path, headers=headers)
 
@@ -72,3 +61,14 @@ class Storage:
 
 def _headers() -> dict[str, str]:
     return {"x-ms-version": "2024-11-04", "x-ms-request-id": str(uuid.uuid4())}
+
+
+def _render_error(status: int, code: str) -> web.Response:
+    current_call().error_code = code
+    text = _TEXTS.get(code, "The service refused the request.")
+    body = (
+        '\ufeff<?xml version="1.0" encoding="utf-8"?>'
+        f"<Error><Code>{escape(code)}</Code><Message>{text}</Message></Error>"
+    )
+    headers = {**_headers(), "x-ms-error-code": code}
+    return web.Response(status=status, text=body, content_type="application/xml", headers=headers)

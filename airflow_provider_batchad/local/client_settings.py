@@ -1,0 +1,69 @@
+"""The settings that clients of a running local Azure need, as environment variables."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_batchad.local.config import BATCH_RESOURCE, VAULT_RESOURCE
+from airflow_provider_batchad.local.machine_identity import APP_SERVICE_PATH
+
+if TYPE_CHECKING:
+    from airflow_provider_batchad.local.server import LocalAzure
+
+CLOUD_NAME: Final = "local"
+
+
+def describe_cloud(azure: LocalAzure) -> dict[str, str]:
+    """The cloud as the Airflow configuration defines it, section ``[batchad]``, option ``clouds``."""
+    endpoints = azure.endpoints
+    return {
+        "authority": endpoints.entra,
+        "batch_resource": BATCH_RESOURCE,
+        "batch_suffix": endpoints.batch.removeprefix("https://"),
+        "vault_resource": VAULT_RESOURCE,
+        "vault_suffix": endpoints.keyvault.removeprefix("https://"),
+        # There is no Resource Manager here: a request to it must not leave the machine all the same.
+        "management": endpoints.control,
+        "management_resource": "https://management.core.windows.net/",
+        "ca_file": str(azure.ca_file),
+    }
+
+
+def describe_connection(azure: LocalAzure) -> dict[str, Any]:
+    """The Airflow connection of the first application, with nothing secret in it."""
+    config = azure.config
+    application = config.applications[0]
+    return {
+        "conn_type": "azure_batch_ad",
+        "host": azure.endpoints.batch,
+        "login": application.client_id,
+        "extra": {
+            "tenant_id": application.tenant_id or config.tenant.id,
+            "sign_in": "service_principal",
+            "vault_url": azure.endpoints.keyvault,
+            "vault_credential_name": application.vault_secret_name,
+            "vault_sign_in": "managed_identity",
+            "cloud": CLOUD_NAME,
+            "account_resource_id": config.account_scope,
+        },
+    }
+
+
+def client_environment(azure: LocalAzure) -> dict[str, str]:
+    """What to export for Airflow with this provider, and for scripts that use the control port."""
+    return {
+        "AIRFLOW__BATCHAD__CLOUDS": json.dumps({CLOUD_NAME: describe_cloud(azure)}),
+        "AIRFLOW_CONN_BATCHAD_DEFAULT": json.dumps(describe_connection(azure)),
+        "IDENTITY_ENDPOINT": azure.endpoints.identity + APP_SERVICE_PATH,
+        "IDENTITY_HEADER": azure.identity_header,
+        "BATCHAD_LOCAL_CA_FILE": str(azure.ca_file),
+        "BATCHAD_LOCAL_CONTROL": azure.endpoints.control,
+        "BATCHAD_LOCAL_STORAGE": azure.endpoints.storage,
+    }
+
+
+def export_lines(environment: dict[str, str]) -> str:
+    """The environment as lines that a POSIX shell takes."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items())

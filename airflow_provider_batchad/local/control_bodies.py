@@ -1,0 +1,98 @@
+"""What the control port takes, as pydantic models: the one place where its requests are checked."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from airflow_provider_batchad.local.config import ServiceName
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+
+class ClockBody(_Body):
+    """``PUT /clock``: exactly one of these."""
+
+    set: AwareDatetime | None = None
+    advance_seconds: float | None = None
+    freeze: Literal[True] | None = None
+    real: Literal[True] | None = None
+
+    @model_validator(mode="after")
+    def _check_one(self) -> ClockBody:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("give exactly one of set, advance_seconds, freeze, real")
+        return self
+
+
+class FaultBody(_Body):
+    """``POST /faults``: the fields of ``FaultRule``."""
+
+    service: ServiceName | None = None
+    operation: str | None = None
+    principal: str | None = None
+    when: Literal["before", "after"] = "before"
+    status: int | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    code: str | None = None
+    body: str | None = None
+    broken: Literal["reset", "truncate", "garble"] | None = None
+    delay_seconds: float = Field(default=0.0, ge=0.0)
+    hold: bool = False
+    skip: int = Field(default=0, ge=0)
+    times: int | None = Field(default=None, ge=1)
+    probability: float = Field(default=1.0, ge=0.0, le=1.0)
+    seed: int = 0
+
+
+class ClientSecretBody(_Body):
+    """``POST /applications/{application}/secrets``.
+
+    ``vault_secret_name`` also stores it in the vault; ``others`` says what becomes of the secrets before it.
+    """
+
+    value: SecretStr | None = None
+    expires_on: AwareDatetime | None = None
+    vault_secret_name: str | None = None
+    others: Literal["keep", "expire", "revoke"] = "keep"
+
+
+class VaultSecretBody(_Body):
+    """``PUT /vault/secrets/{name}``: a new version."""
+
+    value: SecretStr
+    enabled: bool = True
+    not_before: AwareDatetime | None = None
+    expires_on: AwareDatetime | None = None
+
+
+class VaultSecretChangeBody(_Body):
+    """``PATCH /vault/secrets/{name}``: of the current version."""
+
+    enabled: bool | None = None
+    not_before: AwareDatetime | None = None
+    expires_on: AwareDatetime | None = None
+
+
+class AssignmentBody(_Body):
+    """``POST /roles/assignments``: ``resource`` stands for a scope that local Azure has."""
+
+    principal: str
+    role: str
+    resource: Literal["batch", "keyvault", "resource_group", "subscription"] | None = None
+    scope: str | None = None
+
+    @model_validator(mode="after")
+    def _check_scope(self) -> AssignmentBody:
+        if (self.resource is None) == (self.scope is None):
+            raise ValueError("give exactly one of resource, scope")
+        return self
+
+
+class TokenLifetimeBody(_Body):
+    """``PUT /token-lifetime``."""
+
+    seconds: float = Field(gt=0.0)
