@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-from airflow_provider_batchad.local.command import add_arguments, run
+from airflow_provider_batchad.local.arguments import DESCRIPTION, add_arguments
+from airflow_provider_batchad.local.command import run
 
 
 def main() -> int:
     """Parse the arguments of the command line and run."""
-    parser = argparse.ArgumentParser(prog="python -m airflow_provider_batchad.local", description=run.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m airflow_provider_batchad.local", description=DESCRIPTION)
     add_arguments(parser)
     return run(parser.parse_args())
 
