@@ -34,19 +34,22 @@ class ProcessGroup:
     """Starts processes that all carry one marker in their environment, and ends every one that carries it.
 
     A guardian, a process of its own, does the same should the starter itself be killed.
+
+    :param grace_seconds: how long a process may take to tidy up before it is killed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, grace_seconds: float = 10) -> None:
         self.marker = uuid.uuid4().hex
+        self.guardian: subprocess.Popen[bytes] | None = None
+        self._grace_seconds = grace_seconds
         self._watched: dict[str, tuple[psutil.Process, Path]] = {}
         self._children: list[subprocess.Popen[bytes]] = []
         self._seen: set[psutil.Process] = set()
-        self._guardian: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         # Without the marker: it must outlive those that it ends.
-        self._guardian = subprocess.Popen(
-            [sys.executable, "-m", __name__, self.marker],
+        self.guardian = subprocess.Popen(
+            [sys.executable, "-m", __name__, self.marker, str(self._grace_seconds)],
             stdin=subprocess.PIPE,
             start_new_session=True,
             cwd=Path(__file__).resolve().parents[1],
@@ -93,13 +96,14 @@ class ProcessGroup:
     def stop(self) -> None:
         """End all of them, kindly first; returns when none is left."""
         self._watched.clear()
-        end_processes({*self._seen, *find_marked(self.marker)}, marker=self.marker)
+        left = {*self._seen, *find_marked(self.marker)}
+        end_processes(left, marker=self.marker, grace_seconds=self._grace_seconds)
         for child in self._children:
             child.wait()
-        if self._guardian and self._guardian.stdin:
-            self._guardian.stdin.close()
-            self._guardian.wait()
-            self._guardian = None
+        if self.guardian and self.guardian.stdin:
+            self.guardian.stdin.close()
+            self.guardian.wait()
+            self.guardian = None
 
 
 def base_environment() -> dict[str, str]:
@@ -131,7 +135,7 @@ def find_marked(marker: str) -> set[psutil.Process]:
     return found
 
 
-def end_processes(processes: Iterable[psutil.Process], *, marker: str, grace_seconds: float = 10) -> None:
+def end_processes(processes: Iterable[psutil.Process], *, marker: str, grace_seconds: float) -> None:
     """SIGTERM, some time to tidy up, then SIGKILL until nothing that carries the marker is left."""
     pending = set(processes)
     for process in pending:
@@ -147,13 +151,13 @@ def end_processes(processes: Iterable[psutil.Process], *, marker: str, grace_sec
         pending = find_marked(marker)
 
 
-def guard(marker: str) -> None:
+def guard(marker: str, grace_seconds: float) -> None:
     """Wait until the starter closes this process's standard input or dies; then end what is left."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     sys.stdin.buffer.read()
-    end_processes(find_marked(marker), marker=marker)
+    end_processes(find_marked(marker), marker=marker, grace_seconds=grace_seconds)
 
 
 if __name__ == "__main__":
-    guard(sys.argv[1])
+    guard(sys.argv[1], float(sys.argv[2]))
