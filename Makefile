@@ -42,5 +42,5 @@ $(READY): pyproject.toml constraints.txt .ci/set-up
 	@.ci/set-up $@
 
 .venv-peer: $(PEER_READY)
-$(PEER_READY): benchmarks/peer.txt $(READY)
+$(PEER_READY): benchmarks/peer.txt | $(READY)
 	@.ci/set-up $@ .venv-peer benchmarks/peer.txt
