@@ -141,7 +141,7 @@ class LocalAzure:
                     service.application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
                 )
                 await runner.setup()
-                stack.push_async_callback(runner.cleanup)
+                stack.push_async_callback(_end, runner)
                 for one in sockets[service.name]:
                     await web.SockSite(runner, one, ssl_context=context).start()
             yield
@@ -173,3 +173,13 @@ class LocalAzure:
                 role=assignment.role,
                 scope=self.config.scope_of(assignment.resource),
             )
+
+
+async def _end(runner: web.AppRunner) -> None:
+    transports = [one.transport for one in runner.server.connections] if runner.server is not None else []
+    await runner.cleanup()
+    # A client that keeps its connection open does not answer TLS's farewell: asyncio would wait 30 s for it.
+    for transport in transports:
+        if transport is not None:
+            transport.abort()
+    await asyncio.sleep(0)
