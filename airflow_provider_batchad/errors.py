@@ -17,6 +17,7 @@
     │   ├── Conflict              409: look at ``code``
     │   └── ServiceUnavailable    408, 429 and 5xx: trying again can help
     ├── ForeignHostRefused        a request with a token was about to go to another host than the account's
+    ├── Superseded                a later try of the same Airflow task has the job
     ├── TasksRejected             Batch refused tasks for what they say: the author's error
     ├── OutputUnavailable         a demanded output of a task cannot be read
     └── JobFailed                 the Batch job ended otherwise than it should
@@ -184,6 +185,23 @@ class ServiceUnavailable(BatchServiceError):
 
 class ForeignHostRefused(BatchAdError):
     """A request that would carry a token was about to go to another host than the account's."""
+
+
+class Superseded(BatchAdError):
+    """A later try of the same Airflow task has the job: this process is a zombie and must leave it alone.
+
+    :param number: this try.
+    :param later: the try that has the job.
+    """
+
+    def __init__(self, *, job_id: str, number: int, later: int) -> None:
+        self.job_id = job_id
+        self.number = number
+        self.later = later
+        super().__init__(
+            f"Batch job {job_id!r} belongs to try {later} of this Airflow task; this is try {number}, which "
+            "Airflow has given up. It changes nothing."
+        )
 
 
 class TasksRejected(BatchAdError):

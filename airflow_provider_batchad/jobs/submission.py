@@ -6,7 +6,7 @@ and no task yet. A job that is not sealed was left half submitted: the next atte
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,42 +14,15 @@ from typing import Any
 from airflow_provider_batchad.errors import BatchServiceError, Conflict, NotFound, TasksRejected
 from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.jobs.adding import add_tasks
-from airflow_provider_batchad.jobs.naming import Attempt, job_id, parse_attempt
-from airflow_provider_batchad.jobs.outcome import read_outcome
+from airflow_provider_batchad.jobs.adoption import JOB_SELECT, find_adoptable, find_jobs, supersede
+from airflow_provider_batchad.jobs.plan import ALIVE, DIGEST_KEY, Plan, metadata_of, state_of
 from airflow_provider_batchad.jobs.rest import Steps, ask
 from airflow_provider_batchad.jobs.spec import JobSpec, wall_clock_limit
+from airflow_provider_batchad.jobs.termination import OVER_CODES, is_alive, terminate
 
-ALIVE = frozenset({"active", "disabling", "disabled", "enabling"})
-OVER_CODES = ("JobCompleted", "JobNotActive", "JobBeingTerminated", "JobBeingDeleted")
-_SELECT = "id,state,creationTime,eTag,onAllTasksComplete,metadata"
-_OWNER_KEY = "airflow_task_instance"
+__all__ = ["Plan", "Submitted", "submit", "terminate"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Whose job it is and how long it may live.
-
-    :param prefix: what the ids of all jobs of this task instance begin with.
-    :param attempt: this try.
-    :param first_try: the first try of this epoch; jobs of the tries since are this epoch's own.
-    :param metadata: says on the job which task instance it belongs to; the same for all of its tries.
-    :param owner: the try that the job belongs to now (``ti.id``).
-    :param limit: ``maxWallClockTime``, counted from when this attempt created or attached to the job.
-    :param max_failed_tasks: up to so many failed tasks, an earlier try's job has succeeded.
-    """
-
-    prefix: str
-    attempt: Attempt
-    first_try: int
-    metadata: dict[str, str]
-    owner: str
-    limit: timedelta
-    max_failed_tasks: int = 0
-
-    @property
-    def job_id(self) -> str:
-        """The id of this try's own job."""
-        return job_id(self.prefix, self.attempt)
+_MAX_REPEATS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,115 +32,48 @@ class Submitted:
     :param etag: the version that this attempt wrote; ``None`` where the job was over already.
     :param attached: whether the job was there before.
     :param superseded: jobs of earlier epochs that were terminated first.
+    :param specification_changed: whether the job was made from another specification than this attempt's.
     """
 
     job_id: str
     etag: str | None
     attached: bool
     superseded: tuple[str, ...] = ()
+    specification_changed: bool = False
 
 
 def submit(spec: JobSpec, plan: Plan, now: Callable[[], datetime]) -> Steps[Submitted]:
     """Submit the job of this task instance exactly once.
 
+    :raises Superseded: a later try has the job: this process is a zombie, and changes nothing.
     :raises TasksRejected: Batch refused a task; the job is terminated, so that nothing is half done.
     :raises BatchServiceError: any other refusal.
     """
-    known = yield from _known_jobs(plan)
-    superseded = yield from _supersede(plan, known)
-    job = yield from _adoptable(spec, plan, known)
+    known = yield from find_jobs(plan)
+    superseded = yield from supersede(plan, known)
+    job = yield from find_adoptable(plan, known, spec.task_ids)
     attached = job is not None
     if job is None:
         job, attached = yield from _create(spec, plan)
     etag = None
-    if job["state"] in ALIVE:
+    if state_of(job) in ALIVE:
         try:
-            if attached:
-                etag = yield from _take_over(spec, plan, job, now())
-            etag = (yield from _fill_and_seal(spec, job)) or etag
-        except Conflict as error:
-            if not error.is_code(*OVER_CODES):
+            etag = yield from _complete(spec, plan, job, attached, now)
+        except (Conflict, NotFound) as error:
+            # It ended, or somebody ended or deleted it, in the meantime: the verdict looks at what is left.
+            if not error.is_code(*OVER_CODES) and (yield from is_alive(job["id"])):
                 raise
-    return Submitted(job_id=job["id"], etag=etag, attached=attached, superseded=superseded)
-
-
-def _known_jobs(plan: Plan) -> Steps[list[tuple[Attempt, dict[str, Any]]]]:
-    try:
-        listing = requests.list_jobs(where=f"startswith(id,'{plan.prefix}')", select=_SELECT)
-        jobs = yield from requests.all_pages(listing)
-    except BatchServiceError as error:
-        if not error.is_code("InvalidQueryParameterValue"):
-            raise
-        jobs = yield from _read_one_by_one(plan)
-    attempts = ((parse_attempt(plan.prefix, job["id"]), job) for job in jobs)
-    return [(attempt, job) for attempt, job in attempts if attempt is not None and _is_ours(plan, job)]
-
-
-def _read_one_by_one(plan: Plan) -> Steps[list[dict[str, Any]]]:
-    jobs = []
-    for number in range(plan.first_try, plan.attempt.number + 1):
-        id_of_try = job_id(plan.prefix, Attempt(epoch=plan.attempt.epoch, number=number))
-        try:
-            jobs.append((yield from ask(requests.get_job(id_of_try, select=_SELECT))).json())
-        except NotFound:
-            continue
-    return jobs
-
-
-def _is_ours(plan: Plan, job: dict[str, Any]) -> bool:
-    metadata = {item["name"]: item.get("value") for item in job.get("metadata", ())}
-    return all(metadata.get(name) == value for name, value in plan.metadata.items())
-
-
-def _of_this_epoch(plan: Plan, attempt: Attempt) -> bool:
-    return attempt.epoch == plan.attempt.epoch and plan.first_try <= attempt.number <= plan.attempt.number
-
-
-def _supersede(plan: Plan, known: list[tuple[Attempt, dict[str, Any]]]) -> Steps[tuple[str, ...]]:
-    superseded = []
-    for attempt, job in known:
-        # The number of the try only ever grows: a zombie of an earlier one never ends a later one's job.
-        earlier = attempt.number < plan.attempt.number and not _of_this_epoch(plan, attempt)
-        if earlier and job["state"] in ALIVE:
-            yield from terminate(job["id"], f"Superseded by {plan.job_id}: the Airflow task was cleared.")
-            superseded.append(job["id"])
-    return tuple(superseded)
-
-
-def terminate(job_id: str, reason: str, *, etag: str | None = None) -> Steps[bool]:
-    """Ask for the job's end; whether it was this request that ended it.
-
-    :param etag: leave the job alone if somebody else has written it since.
-    """
-    try:
-        yield from ask(requests.terminate_job(job_id, reason=reason, etag=etag))
-    except NotFound:
-        return False
-    except BatchServiceError as error:
-        if error.is_code(*OVER_CODES) or error.status == 412:
-            return False
-        raise
-    return True
-
-
-def _adoptable(
-    spec: JobSpec, plan: Plan, known: list[tuple[Attempt, dict[str, Any]]]
-) -> Steps[dict[str, Any] | None]:
-    own = [(attempt, job) for attempt, job in known if _of_this_epoch(plan, attempt)]
-    for attempt, job in sorted(own, key=lambda pair: pair[0].number, reverse=True):
-        if attempt == plan.attempt and job["state"] != "deleting":
-            return job
-        if job["state"] in ALIVE:
-            return job
-        if job["state"] == "completed":
-            outcome = yield from read_outcome(job["id"], spec.task_ids)
-            if outcome.succeeded(plan.max_failed_tasks):
-                return job
-    return None
+    return Submitted(
+        job_id=job["id"],
+        etag=etag,
+        attached=attached,
+        superseded=superseded,
+        specification_changed=attached and metadata_of(job).get(DIGEST_KEY) != spec.digest,
+    )
 
 
 def _create(spec: JobSpec, plan: Plan) -> Steps[tuple[dict[str, Any], bool]]:
-    metadata = {**plan.metadata, _OWNER_KEY: plan.owner, "airflow_specification": spec.digest}
+    metadata = {**plan.metadata, **plan.ownership, DIGEST_KEY: spec.digest}
     body = {
         **spec.body,
         "id": plan.job_id,
@@ -176,41 +82,85 @@ def _create(spec: JobSpec, plan: Plan) -> Steps[tuple[dict[str, Any], bool]]:
         "metadata": [*spec.body.get("metadata", ()), *_name_values(metadata)],
     }
     try:
-        yield from ask(requests.create_job(body))
+        answer = yield from ask(requests.create_job(body))
     except Conflict as error:
-        if not error.is_code("JobExists"):
-            raise
-        # azure-core repeats a POST on 500, 503 and 504: only the metadata tell whether it is ours.
-        job = (yield from ask(requests.get_job(plan.job_id, select=_SELECT))).json()
-        if not _is_ours(plan, job):
-            raise
-        return job, True
-    return {"id": plan.job_id, "state": "active", "onAllTasksComplete": "noaction"}, False
+        return (yield from _read_instead(plan, error)), True
+    created = {"id": plan.job_id, "state": "active", "eTag": answer.headers.get("etag")}
+    return created, False
 
 
-def _take_over(spec: JobSpec, plan: Plan, job: dict[str, Any], now: datetime) -> Steps[str | None]:
-    age = now - datetime.fromisoformat(job["creationTime"])
-    constraints = wall_clock_limit(spec, max(age, timedelta()) + plan.limit)
-    others = [item for item in job.get("metadata", ()) if item["name"] != _OWNER_KEY]
-    body = {
-        "metadata": [*others, *_name_values({_OWNER_KEY: plan.owner})],
-        "constraints": {"maxWallClockTime": constraints["maxWallClockTime"]},
-    }
-    answer = yield from ask(requests.update_job(job["id"], body))
-    return answer.headers.get("etag")
+def _read_instead(plan: Plan, refused: Conflict) -> Steps[dict[str, Any]]:
+    # azure-core repeats a POST on 500, 503 and 504: only the metadata tell whether the job is ours.
+    try:
+        job: dict[str, Any] = (yield from ask(requests.get_job(plan.job_id, select=JOB_SELECT))).json()
+    except NotFound:
+        raise refused from None
+    if plan.is_ours(job):
+        plan.check_not_superseded(job)
+        return job
+    if not refused.is_code("JobExists"):
+        raise refused
+    raise Conflict(
+        f"{refused.message} The id {plan.job_id!r} is taken by a job that is not this Airflow task's.",
+        operation=refused.operation,
+        status=refused.status,
+        code=refused.code,
+        request_id=refused.request_id,
+        details=refused.details,
+        remedy="Look at the job's metadata for who made it; delete it, or give it another id.",
+    )
 
 
-def _fill_and_seal(spec: JobSpec, job: dict[str, Any]) -> Steps[str | None]:
+def _complete(
+    spec: JobSpec, plan: Plan, job: dict[str, Any], attached: bool, now: Callable[[], datetime]
+) -> Steps[str | None]:
+    etag = job.get("eTag")
+    if attached:
+        etag = yield from _write(plan, job, etag, lambda current: _take_over(spec, plan, current, now()))
     if str(job.get("onAllTasksComplete", "")).casefold() == "terminatejob":
-        return None
+        return etag
     try:
         yield from add_tasks(job["id"], spec.tasks)
     except TasksRejected as error:
-        yield from terminate(job["id"], f"Airflow: {error.message}"[:1000])
+        reason = f"Airflow: {error.message}"[:1000]
+        yield from terminate(job["id"], reason, etag=etag, owner=plan.owner)
         raise
-    answer = yield from ask(requests.update_job(job["id"], {"onAllTasksComplete": "terminatejob"}))
-    return answer.headers.get("etag")
+    return (yield from _write(plan, job, etag, lambda _: {"onAllTasksComplete": "terminatejob"}))
 
 
-def _name_values(metadata: dict[str, str]) -> Iterator[dict[str, str]]:
-    return ({"name": name, "value": value} for name, value in metadata.items())
+def _take_over(spec: JobSpec, plan: Plan, job: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    age = now - datetime.fromisoformat(job["creationTime"])
+    others = [item for item in job.get("metadata") or () if item["name"] not in plan.ownership]
+    return {
+        "metadata": [*others, *_name_values(plan.ownership)],
+        # Whole, since Batch sets what a given constraint leaves out to its default.
+        "constraints": wall_clock_limit(spec, max(age, timedelta()) + plan.limit),
+    }
+
+
+def _write(
+    plan: Plan,
+    job: Mapping[str, Any],
+    etag: str | None,
+    body: Callable[[Mapping[str, Any]], dict[str, Any]],
+) -> Steps[str | None]:
+    """Write the job unless a later try has; its new ETag.
+
+    A refused ``If-Match`` may also come from a repeat of this very write whose answer was lost, or from a
+    person who changed the priority: then the job is read, and written again.
+    """
+    for repeat in range(_MAX_REPEATS):
+        try:
+            answer = yield from ask(requests.update_job(job["id"], body(job), etag=etag))
+            return answer.headers.get("etag")
+        except BatchServiceError as error:
+            if error.status != 412 or repeat == _MAX_REPEATS - 1:
+                raise
+        job = (yield from ask(requests.get_job(job["id"], select=JOB_SELECT))).json()
+        plan.check_not_superseded(job)
+        etag = job.get("eTag")
+    raise AssertionError("the last repeat returns or raises")
+
+
+def _name_values(metadata: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "value": value} for name, value in metadata.items()]

@@ -1,0 +1,86 @@
+"""What earlier tries of the task instance left: a job to attach to, or jobs to end first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
+
+from airflow_provider_batchad.errors import BatchServiceError, NotFound
+from airflow_provider_batchad.jobs import requests
+from airflow_provider_batchad.jobs.naming import Attempt, job_id, parse_attempt
+from airflow_provider_batchad.jobs.outcome import read_outcome
+from airflow_provider_batchad.jobs.plan import ALIVE, Plan, state_of
+from airflow_provider_batchad.jobs.rest import Steps, ask
+from airflow_provider_batchad.jobs.termination import terminate
+
+JOB_SELECT = "id,state,creationTime,eTag,onAllTasksComplete,metadata"
+KnownJobs: TypeAlias = Sequence[tuple[Attempt, dict[str, Any]]]
+
+
+def find_jobs(plan: Plan) -> Steps[KnownJobs]:
+    """Every job of this task instance, whichever try made it.
+
+    :raises Superseded: one of them is a later try's, so that this one must not submit any more.
+    """
+    try:
+        listing = requests.list_jobs(where=f"startswith(id,'{plan.prefix}')", select=JOB_SELECT)
+        jobs = yield from requests.all_pages(listing)
+    except BatchServiceError as error:
+        # The documentation has the filter for job schedules; a service may not take it for jobs.
+        if error.status != 400:
+            raise
+        jobs = yield from _read_one_by_one(plan)
+    known = []
+    for job in jobs:
+        attempt = parse_attempt(plan.prefix, job["id"])
+        if attempt is not None and plan.is_ours(job):
+            plan.check_not_superseded(job, made_by=attempt)
+            known.append((attempt, job))
+    return known
+
+
+def _read_one_by_one(plan: Plan) -> Steps[list[dict[str, Any]]]:
+    jobs = []
+    for attempt in _possible_attempts(plan):
+        try:
+            request = requests.get_job(job_id(plan.prefix, attempt), select=JOB_SELECT)
+            jobs.append((yield from ask(request)).json())
+        except NotFound:
+            continue
+    return jobs
+
+
+def _possible_attempts(plan: Plan) -> Iterator[Attempt]:
+    first = min(plan.first_try, plan.attempt.number)
+    # A clear sets max_tries to the last try and the retries: the epoch of an earlier try is at most so much
+    # above its number, unless the author changed the retries in between.
+    retries = max(0, plan.attempt.epoch - first + 1)
+    for number in range(1, first):
+        for epoch in range(number - 1, number + retries):
+            yield Attempt(epoch=epoch, number=number)
+    # The next try as well: where it has a job, this process is a zombie.
+    for number in range(first, plan.attempt.number + 2):
+        yield Attempt(epoch=plan.attempt.epoch, number=number)
+
+
+def supersede(plan: Plan, known: KnownJobs) -> Steps[tuple[str, ...]]:
+    """End the jobs that a clear of the Airflow task left behind; their ids."""
+    superseded = []
+    for attempt, job in known:
+        if plan.is_of_an_earlier_epoch(attempt) and state_of(job) in ALIVE:
+            yield from terminate(job["id"], f"Superseded by {plan.job_id}: the Airflow task was cleared.")
+            superseded.append(job["id"])
+    return tuple(superseded)
+
+
+def find_adoptable(plan: Plan, known: KnownJobs, task_ids: Sequence[str]) -> Steps[dict[str, Any] | None]:
+    """This try's own job, or else the newest of this epoch that is alive or has succeeded."""
+    own = [(attempt, job) for attempt, job in known if plan.is_of_this_epoch(attempt)]
+    for attempt, job in sorted(own, key=lambda pair: pair[0].number, reverse=True):
+        if attempt == plan.attempt or state_of(job) in ALIVE:
+            return job
+        if state_of(job) == "completed":
+            outcome = yield from read_outcome(job["id"], task_ids)
+            if outcome.succeeded(plan.max_failed_tasks):
+                return job
+    return None

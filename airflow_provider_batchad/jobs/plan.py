@@ -1,0 +1,89 @@
+"""Whose job it is: what this try of a task instance may adopt, supersede, write and must leave alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from airflow_provider_batchad.errors import Superseded
+from airflow_provider_batchad.jobs.naming import Attempt, job_id
+
+ALIVE = frozenset({"active", "disabling", "disabled", "enabling"})
+OWNER_KEY = "airflow_task_instance"
+EPOCH_KEY = "airflow_epoch"
+TRY_KEY = "airflow_try"
+DIGEST_KEY = "airflow_specification"
+
+
+def metadata_of(job: Mapping[str, Any]) -> dict[str, str]:
+    """The job's metadata as a dict."""
+    return {item["name"]: item.get("value", "") for item in job.get("metadata") or ()}
+
+
+def state_of(job: Mapping[str, Any]) -> str:
+    """The job's state in lower case."""
+    return str(job.get("state", "")).casefold()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Whose job it is and how long it may live.
+
+    :param prefix: what the ids of all jobs of this task instance begin with.
+    :param attempt: this try.
+    :param first_try: the first try of this epoch; jobs of the tries since are this epoch's own.
+    :param metadata: says on the job which task instance it belongs to; the same for all of its tries.
+    :param owner: the try that the job belongs to now (``ti.id``).
+    :param limit: ``maxWallClockTime``, counted from when this attempt created or attached to the job.
+    :param max_failed_tasks: up to so many failed tasks, an earlier try's job has succeeded.
+    """
+
+    prefix: str
+    attempt: Attempt
+    first_try: int
+    metadata: dict[str, str]
+    owner: str
+    limit: timedelta
+    max_failed_tasks: int = 0
+
+    @property
+    def job_id(self) -> str:
+        """The id of this try's own job."""
+        return job_id(self.prefix, self.attempt)
+
+    @property
+    def ownership(self) -> dict[str, str]:
+        """What this try writes on a job that it creates or attaches to."""
+        return {
+            OWNER_KEY: self.owner,
+            EPOCH_KEY: str(self.attempt.epoch),
+            TRY_KEY: str(self.attempt.number),
+        }
+
+    def is_ours(self, job: Mapping[str, Any]) -> bool:
+        """Whether the job is one of this task instance's, whichever try made it."""
+        metadata = metadata_of(job)
+        return all(metadata.get(name) == value for name, value in self.metadata.items())
+
+    def is_of_this_epoch(self, attempt: Attempt) -> bool:
+        """Whether a job of that try may be adopted by this one."""
+        first = min(self.first_try, self.attempt.number)
+        return attempt.epoch == self.attempt.epoch and first <= attempt.number <= self.attempt.number
+
+    def is_of_an_earlier_epoch(self, attempt: Attempt) -> bool:
+        """Whether a job of that try was left behind by a clear."""
+        # The number of the try only ever grows: a zombie of an earlier one never ends a later one's job.
+        return attempt.number < self.attempt.number and not self.is_of_this_epoch(attempt)
+
+    def check_not_superseded(self, job: Mapping[str, Any], made_by: Attempt | None = None) -> None:
+        """Nothing for a job that no later try has made or attached to.
+
+        :param made_by: the try that the job's id names.
+        :raises Superseded: this process is a zombie: Airflow gave its task up and started a later try.
+        """
+        written = metadata_of(job).get(TRY_KEY, "")
+        later = max(int(written) if written.isdecimal() else 0, made_by.number if made_by else 0)
+        if later > self.attempt.number:
+            raise Superseded(job_id=str(job["id"]), number=self.attempt.number, later=later)
