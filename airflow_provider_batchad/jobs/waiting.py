@@ -31,10 +31,15 @@ class Wait:
 
     :param poll_interval_seconds: the most between two looks; the first ones follow sooner, growing by half.
     :param deadline: when to give up; ``None`` for never.
+    :raises ValueError: an interval without length, which would ask again and again without a pause.
     """
 
     poll_interval_seconds: float
     deadline: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if not self.poll_interval_seconds > 0:
+            raise ValueError(f"poll_interval: expected more than 0 seconds, not {self.poll_interval_seconds}")
 
 
 def wait_for_end(job_id: str, wait: Wait, now: Callable[[], datetime]) -> Steps[WaitResult]:
@@ -47,6 +52,7 @@ def wait_for_end(job_id: str, wait: Wait, now: Callable[[], datetime]) -> Steps[
     interval = min(FIRST_INTERVAL_SECONDS, wait.poll_interval_seconds)
     answered = now()
     while True:
+        pause = interval * random.uniform(0.9, 1.0)  # noqa: S311 - spreads the polls, guards nothing
         try:
             job = (yield from ask(requests.get_job(job_id, select="id,state"))).json()
         except NotFound:
@@ -54,19 +60,18 @@ def wait_for_end(job_id: str, wait: Wait, now: Callable[[], datetime]) -> Steps[
         except (Unreachable, ServiceUnavailable) as error:
             if now() - answered >= TOLERANCE:
                 raise
-            pause = max(interval, _retry_after(error))
+            pause = max(pause, _retry_after(error))
         else:
             answered = now()
             if str(job["state"]).casefold() == "completed":
                 return WaitResult.COMPLETED
-            pause = interval
         interval = min(interval * 1.5, wait.poll_interval_seconds)
         if wait.deadline is not None:
             left = (wait.deadline - now()).total_seconds()
             if left <= 0:
                 return WaitResult.DEADLINE
             pause = min(pause, left)
-        yield Pause(seconds=pause * random.uniform(0.9, 1.0))  # noqa: S311 - spreads the polls, guards nothing
+        yield Pause(seconds=pause)
 
 
 def _retry_after(error: BatchAdError) -> float:
