@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from airflow_provider_batchad.errors import BatchServiceError, NotFound
+from airflow_provider_batchad.errors import BatchServiceError, NotFound, Unreachable
 from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.jobs.rest import Steps, ask
 
@@ -75,11 +75,12 @@ class JobOutcome:
             return Ending.RUNNING
         if self.missing:
             return Ending.TASKS_MISSING
-        if self.unfinished:
-            if self.terminate_reason == "MaxWallClockTimeExpiry":
-                return Ending.TIME_LIMIT
-            return Ending.TASKS_UNFINISHED
-        return Ending.TASKS_FAILED if len(self.failures) > max_failed_tasks else Ending.SUCCEEDED
+        if not self.unfinished and len(self.failures) <= max_failed_tasks:
+            return Ending.SUCCEEDED
+        # A task that runs when the time is over ends as a failure; one that waits stays unfinished.
+        if (self.terminate_reason or "").casefold() == "maxwallclocktimeexpiry":
+            return Ending.TIME_LIMIT
+        return Ending.TASKS_UNFINISHED if self.unfinished else Ending.TASKS_FAILED
 
     def succeeded(self, max_failed_tasks: int = 0) -> bool:
         """Whether every submitted task is complete, and all but ``max_failed_tasks`` of them succeeded."""
@@ -93,7 +94,7 @@ class JobOutcome:
             "succeeded": self.succeeded_tasks,
             "failed": len(self.failures),
             "failed_task_ids": [failure.task_id for failure in self.failures[:100]],
-            "exit_codes": dict(self.exit_codes),
+            "exit_codes": dict(Counter(self.exit_codes).most_common(100)),
             "retries": self.retries,
             "terminate_reason": self.terminate_reason,
             "start_time": self.started,
@@ -189,7 +190,10 @@ def with_stderr(outcome: JobOutcome, *, most: int) -> Steps[JobOutcome]:
 
 
 def read_tail(job_id: str, task_id: str, file_path: str, max_bytes: int = TAIL_BYTES) -> Steps[str]:
-    """The last ``max_bytes`` bytes of a task's file; empty where it has none or its node is gone."""
+    """The last ``max_bytes`` bytes of a task's file; empty where it cannot be read now, or its node is gone.
+
+    :raises BatchServiceError: the principal may not read it.
+    """
     try:
         properties = yield from ask(requests.get_task_file_properties(job_id, task_id, file_path))
         size = int(properties.headers.get("content-length", "0"))
@@ -199,9 +203,13 @@ def read_tail(job_id: str, task_id: str, file_path: str, max_bytes: int = TAIL_B
         tail = yield from ask(
             requests.get_task_file(job_id, task_id, file_path, start=start, max_bytes=max_bytes)
         )
+    except Unreachable:
+        return ""
     except BatchServiceError as error:
-        if error.status in (404, 409, 416):
+        # The tail of a log is no verdict, and must not stand in for one.
+        if error.retryable or error.status in (404, 409, 416):
             return ""
         raise
     text = tail.content.decode(errors="replace")
-    return text.partition("\n")[2] if start and "\n" in text else text
+    whole_lines = text.partition("\n")[2] if start else text
+    return whole_lines or text
