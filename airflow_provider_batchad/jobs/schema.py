@@ -10,13 +10,13 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any, NoReturn
 
 NAME_VALUE_TYPES = frozenset({"EnvironmentSetting", "BatchMetadataItem"})
-_ISO_DURATION = re.compile(r"P(?=.)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?")
+_ISO_DURATION = re.compile(r"P(?=.)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", re.ASCII)
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -93,14 +93,6 @@ def _string(value: object, path: str) -> str:
     return value if isinstance(value, str) else _refuse_type(path, "a string", value)
 
 
-def _number(value: object, path: str) -> float:
-    return value if isinstance(value, int | float) else _refuse_type(path, "a number", value)
-
-
-def _datetime(value: object, path: str) -> str:
-    return value.isoformat() if isinstance(value, datetime) else _string(value, path)
-
-
 def _object(value: object, path: str) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else _refuse_type(path, "a dict", value)
 
@@ -129,7 +121,7 @@ def _boolean(value: object, path: str) -> bool:
 
 
 def _duration(value: object, path: str) -> str:
-    if isinstance(value, timedelta):
+    if isinstance(value, timedelta) and value >= timedelta():
         return iso_duration(value)
     if isinstance(value, str) and _ISO_DURATION.fullmatch(value):
         return value
@@ -145,10 +137,8 @@ def _choice(choices: list[str], value: object, path: str) -> str:
 _SCALARS: dict[str, Callable[[object, str], Any]] = {
     "string": _string,
     "integer": _integer,
-    "number": _number,
     "boolean": _boolean,
     "duration": _duration,
-    "datetime": _datetime,
     "object": _object,
 }
 

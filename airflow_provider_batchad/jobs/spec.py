@@ -65,7 +65,7 @@ def build_job(
     pool_id: str | None,
     tasks: Iterable[object] | None,
     command_line: str | None,
-    job: Mapping[str, Any] | None,
+    job: object,
 ) -> JobSpec:
     """The arguments of an operator as a :class:`JobSpec`.
 
@@ -75,6 +75,8 @@ def build_job(
     :param job: whatever else ``Create Job`` takes.
     :raises SpecificationError: names the path of what is wrong, such as ``tasks[17].command_line``.
     """
+    if job is not None and not isinstance(job, Mapping):
+        raise SpecificationError("job", f"expected the fields of a job (a dict), not a {type(job).__name__}")
     body = _job_body(pool_id, job or {})
     if (tasks is None) == (command_line is None):
         raise SpecificationError("tasks", "give either 'tasks' or 'command_line', and not both")
