@@ -1,0 +1,188 @@
+"""Operations on jobs."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_batchad.local.batch.bodies import read_model
+from airflow_provider_batchad.local.batch.errors import BatchError, invalid_property
+from airflow_provider_batchad.local.batch.job import Job, JobState
+from airflow_provider_batchad.local.batch.listing import JOB_FILTER, JOB_MEMBERS
+from airflow_provider_batchad.local.batch.paging import take_page
+from airflow_provider_batchad.local.batch.permissions import AUTO_POOL
+from airflow_provider_batchad.local.batch.task_flow import refuse_closed
+from airflow_provider_batchad.local.batch.views import show_counts, show_job
+from airflow_provider_batchad.local.batch.wire.jobs import (
+    JobCreate,
+    JobDisable,
+    JobTerminate,
+    JobUpdate,
+    PoolInfo,
+    build_constraints,
+    build_properties,
+    check_pool,
+)
+from airflow_provider_batchad.local.batch.wire.types import refuse_unsupported
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from airflow_provider_batchad.local.batch.exchange import Exchange
+
+# Counts of tasks and slots apart came with this version; before, the counts of tasks were the whole answer.
+_FIRST_WITH_SLOT_COUNTS = "2020-09"
+
+
+async def create_job(exchange: Exchange) -> web.StreamResponse:
+    """``POST /jobs``."""
+    body = await read_model(exchange.request, JobCreate)
+    if body.pool_info.auto_pool_specification is not None:
+        exchange.require(AUTO_POOL)
+    job = exchange.account.job_flow.create(body.id, build_properties(body))
+    # Recorded, whatever the job's id: the service names its own first run of the job.
+    return exchange.empty(201, modified=job.modified, about="/jobs/job-1", location=True)
+
+
+async def list_jobs(exchange: Exchange) -> web.StreamResponse:
+    """``GET /jobs``."""
+    query = exchange.query
+    query.check_expand()
+    selected = query.select(JOB_MEMBERS)
+    page = take_page(exchange.account.jobs.walk, query, query.compile_filter(JOB_FILTER))
+    values = ",".join(json.dumps(_pick(show_job(job, exchange.base_url), selected)) for job in page.entities)
+    return exchange.listing("jobs", values, page)
+
+
+async def get_job(exchange: Exchange) -> web.StreamResponse:
+    """``GET /jobs/{jobId}``."""
+    exchange.query.check_expand()
+    selected = exchange.query.select(JOB_MEMBERS)
+    job = exchange.job()
+    exchange.check_conditions(job, is_read=True)
+    shown = _pick(show_job(job, exchange.base_url), selected)
+    return exchange.element("jobs", shown, modified=job.modified)
+
+
+async def update_job(exchange: Exchange) -> web.StreamResponse:
+    """``PATCH /jobs/{jobId}``: only what the body holds changes."""
+    body = await read_model(exchange.request, JobUpdate)
+    job = _find_open(exchange)
+    refuse_unsupported(body, "network_configuration")
+    changes = body.to_wire()
+    if "constraints" in changes:
+        changes["constraints"] = job.properties["constraints"] | changes["constraints"]
+    return _apply(exchange, job, body, changes)
+
+
+async def replace_job(exchange: Exchange) -> web.StreamResponse:
+    """``PUT /jobs/{jobId}``: what the body leaves out goes back to its default."""
+    body = await read_model(exchange.request, JobUpdate)
+    job = _find_open(exchange)
+    refuse_unsupported(body, "network_configuration")
+    if body.pool_info is None:
+        raise BatchError("MissingRequiredProperty", (("PropertyName", "poolInfo"),))
+    defaults = {
+        "priority": 0,
+        "maxParallelTasks": -1,
+        "allowTaskPreemption": False,
+        "onAllTasksComplete": "noaction",
+    }
+    changes = defaults | body.to_wire() | {"constraints": build_constraints(body.constraints)}
+    changes.setdefault("metadata", None)
+    return _apply(exchange, job, body, changes)
+
+
+async def delete_job(exchange: Exchange) -> web.StreamResponse:
+    """``DELETE /jobs/{jobId}``."""
+    job = exchange.job()
+    exchange.check_conditions(job)
+    exchange.account.job_flow.delete(job)
+    return exchange.empty(202)
+
+
+async def disable_job(exchange: Exchange) -> web.StreamResponse:
+    """``POST /jobs/{jobId}/disable``."""
+    body = await read_model(exchange.request, JobDisable)
+    job = exchange.job()
+    exchange.check_conditions(job)
+    exchange.account.job_flow.disable(job, body.disable_tasks)
+    return exchange.empty(202, modified=job.modified, about=f"/jobs/{job.id}/disable")
+
+
+async def enable_job(exchange: Exchange) -> web.StreamResponse:
+    """``POST /jobs/{jobId}/enable``."""
+    job = exchange.job()
+    exchange.check_conditions(job)
+    exchange.account.job_flow.enable(job)
+    return exchange.empty(202, modified=job.modified, about=f"/jobs/{job.id}/enable")
+
+
+async def terminate_job(exchange: Exchange) -> web.StreamResponse:
+    """``POST /jobs/{jobId}/terminate``, with or without a body."""
+    body = await read_model(exchange.request, JobTerminate, or_empty=True)
+    job = exchange.job()
+    exchange.check_conditions(job)
+    exchange.account.job_flow.terminate(job, body.terminate_reason)
+    return exchange.empty(202, modified=job.modified, about=f"/jobs/{job.id}/terminate")
+
+
+async def get_task_counts(exchange: Exchange) -> web.StreamResponse:
+    """``GET /jobs/{jobId}/taskcounts``."""
+    job = exchange.job()
+    counts: dict[str, Any] = dict(show_counts(job.counts))
+    if exchange.version >= _FIRST_WITH_SLOT_COUNTS:
+        counts = {"taskCounts": counts, "taskSlotCounts": show_counts(job.slot_counts)}
+    return exchange.element("taskcounts", counts)
+
+
+async def list_preparation_status(exchange: Exchange) -> web.StreamResponse:
+    """``GET /jobs/{jobId}/jobpreparationandreleasetaskstatus``: no job here has either task."""
+    exchange.job()
+    raise BatchError("JobPreparationTaskOrReleaseTaskNotSpecified")
+
+
+def _find_open(exchange: Exchange) -> Job:
+    job = exchange.job()
+    exchange.check_conditions(job)
+    refuse_closed(job)
+    return job
+
+
+def _apply(exchange: Exchange, job: Job, body: JobUpdate, changes: dict[str, Any]) -> web.StreamResponse:
+    _check_mode(job, changes)
+    old_pool = job.pool_id
+    if body.pool_info is not None:
+        _check_pool_change(job, body.pool_info)
+    job.properties = {name: value for name, value in (job.properties | changes).items() if value is not None}
+    job.modified = exchange.account.ticks.now()
+    account = exchange.account
+    if "constraints" in changes:
+        account.job_flow.apply_constraints(job)
+    if job.pool_id != old_pool or job.state is JobState.ACTIVE:
+        account.scheduler.wake(job)
+    account.job_flow.settle(job)
+    return exchange.empty(200, modified=job.modified, about=f"/jobs/{job.id}")
+
+
+def _check_mode(job: Job, changes: dict[str, Any]) -> None:
+    # BatchJobUpdateOptions: "You may not change the value from terminatejob to noaction".
+    if changes.get("onAllTasksComplete") == "noaction" and (
+        job.properties["onAllTasksComplete"] == "terminatejob"
+    ):
+        raise invalid_property(
+            "onAllTasksComplete", "noaction", "The value cannot be changed from terminatejob to noaction"
+        )
+
+
+def _check_pool_change(job: Job, pool: PoolInfo) -> None:
+    # Update Job: a job's pool can be changed only while it is disabled.
+    check_pool(pool)
+    if pool.pool_id != job.pool_id and job.state is not JobState.DISABLED:
+        raise BatchError("OperationInvalidForCurrentState")
+
+
+def _pick(shown: dict[str, Any], selected: frozenset[str] | None) -> dict[str, Any]:
+    if selected is None:
+        return shown
+    return {name: value for name, value in shown.items() if name in selected}

@@ -1,0 +1,221 @@
+"""A job's life: created, disabled and enabled, terminated by whoever or whatever, deleted.
+
+The service works for a moment between ``disabling`` and ``disabled``, ``terminating`` and ``completed``,
+``deleting`` and gone; recordings show half a second to two. Here it is shorter, and in real time whatever the
+clock shows, so that a clock that stands still stops nobody's clean-up. The state in between is not kept as
+``previousState``, as recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_batchad.local.batch.attempt import Stop
+from airflow_provider_batchad.local.batch.directories import job_path
+from airflow_provider_batchad.local.batch.durations import INFINITE_TICKS, parse_duration
+from airflow_provider_batchad.local.batch.errors import BatchError
+from airflow_provider_batchad.local.batch.job import Job, JobState
+from airflow_provider_batchad.local.batch.task_flow import refuse_closed
+from airflow_provider_batchad.local.batch.ticks import TICKS_PER_SECOND, TickClock
+
+if TYPE_CHECKING:
+    from airflow_provider_batchad.local.batch.exits import JobAction
+    from airflow_provider_batchad.local.batch.index import IdIndex
+    from airflow_provider_batchad.local.batch.pool import Pool
+    from airflow_provider_batchad.local.batch.scheduler import Scheduler
+    from airflow_provider_batchad.local.batch.timers import Timers
+
+_SERVICE_SECONDS: Final = 0.1
+_DISABLE_STOPS: Final = {"requeue": Stop.REQUEUE, "terminate": Stop.JOB, "wait": None}
+
+
+class JobFlow:
+    """The state machine of jobs.
+
+    :param quota: how many jobs may be open (neither completed nor deleted) at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        jobs: IdIndex[Job],
+        pools: IdIndex[Pool],
+        ticks: TickClock,
+        timers: Timers,
+        scheduler: Scheduler,
+        quota: int,
+    ) -> None:
+        self.quota = quota
+        self._jobs = jobs
+        self._pools = pools
+        self._ticks = ticks
+        self._timers = timers
+        self._scheduler = scheduler
+        self._work: set[asyncio.Task[None]] = set()
+
+    def create(self, job_id: str, properties: dict[str, Any]) -> Job:
+        """A new job.
+
+        :raises BatchError: the id is taken, or the quota is reached.
+        """
+        existing = self._jobs.get(job_id)
+        if existing is not None:
+            raise BatchError("JobBeingDeleted" if existing.state is JobState.DELETING else "JobExists")
+        if sum(job.is_open for job in self._jobs.values()) >= self.quota:
+            raise BatchError("ActiveJobAndScheduleQuotaReached")
+        ticks = self._ticks.now()
+        job = Job(
+            id=job_id, created=ticks, modified=ticks, transition=ticks, start=ticks, properties=properties
+        )
+        self._jobs.add(job_id, job)
+        self.apply_constraints(job)
+        self.settle(job)
+        return job
+
+    def apply_constraints(self, job: Job) -> None:
+        """Take up a new ``maxWallClockTime``; it counts from the job's creation."""
+        if job.deadline is not None:
+            job.deadline.cancel()
+            job.deadline = None
+        limit = parse_duration(job.properties["constraints"]["maxWallClockTime"])
+        if limit < INFINITE_TICKS and job.is_open:
+            job.deadline = self._timers.at(
+                (job.created + limit) / TICKS_PER_SECOND, lambda: self._run_out(job)
+            )
+
+    def settle(self, job: Job) -> None:
+        """Terminate the job if it is to end with its tasks, and has; a job without tasks has."""
+        if (
+            job.state is JobState.ACTIVE
+            and job.properties["onAllTasksComplete"] == "terminatejob"
+            and not job.counts.active
+            and not job.counts.running
+        ):
+            self._terminate(job, "AllTasksComplete")
+
+    def act_on_exit(self, job: Job, action: JobAction) -> None:
+        """Do what the exit condition of one of its tasks demands."""
+        if job.state is not JobState.ACTIVE:
+            return
+        if action == "terminate":
+            self._terminate(job, "TaskFailed")
+        elif action == "disable":
+            self._disable(job, "requeue")
+
+    def terminate(self, job: Job, reason: str | None) -> None:
+        """End the job for its user.
+
+        :raises BatchError: it has ended, or is about to.
+        """
+        refuse_closed(job)
+        job.modified = self._ticks.now()
+        self._terminate(job, reason or "UserTerminate")
+
+    def disable(self, job: Job, tasks: str) -> None:
+        """Start no more tasks.
+
+        :param tasks: what to do with those that run: ``requeue``, ``terminate`` or ``wait``.
+        :raises BatchError: the job has ended, or is about to.
+        """
+        refuse_closed(job)
+        job.modified = self._ticks.now()
+        self._disable(job, tasks)
+
+    def enable(self, job: Job) -> None:
+        """Go on with a disabled job.
+
+        :raises BatchError: the job has ended, or is about to.
+        """
+        refuse_closed(job)
+        job.modified = self._ticks.now()
+        if job.state in (JobState.DISABLED, JobState.DISABLING):
+            job.move(JobState.ACTIVE, job.modified)
+            self._scheduler.wake(job)
+            self.settle(job)
+
+    def delete(self, job: Job) -> None:
+        """Remove the job, its tasks and their files.
+
+        :raises BatchError: that goes on already.
+        """
+        if job.state is JobState.DELETING:
+            raise BatchError("JobBeingDeleted")
+        job.move(JobState.DELETING, self._ticks.now())
+        self._cancel_deadline(job)
+        for attempt in tuple(job.attempts.values()):
+            attempt.stop(Stop.DELETE)
+        self._spawn(self._remove(job))
+
+    async def stop(self) -> None:
+        """Give up what the service is working at."""
+        work = tuple(self._work)
+        for one in work:
+            one.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+
+    def _terminate(self, job: Job, reason: str) -> None:
+        job.move(JobState.TERMINATING, self._ticks.now())
+        job.terminate_reason = reason
+        self._cancel_deadline(job)
+        for attempt in tuple(job.attempts.values()):
+            attempt.stop(Stop.JOB)
+        self._spawn(self._go_on(job, JobState.TERMINATING, self._complete))
+
+    def _disable(self, job: Job, tasks: str) -> None:
+        if job.state is JobState.ACTIVE:
+            job.move(JobState.DISABLING, self._ticks.now())
+        stop = _DISABLE_STOPS[tasks]
+        if stop is not None:
+            for attempt in tuple(job.attempts.values()):
+                attempt.stop(stop)
+        if job.state is JobState.DISABLING:
+            self._spawn(self._go_on(job, JobState.DISABLING, self._finish_disabling))
+
+    def _run_out(self, job: Job) -> None:
+        if job.is_open and job.state is not JobState.TERMINATING:
+            self._terminate(job, "MaxWallClockTimeExpiry")
+
+    def _complete(self, job: Job) -> None:
+        ticks = self._ticks.now()
+        job.state, job.transition, job.end = JobState.COMPLETED, ticks, ticks
+        job.ready.clear()
+
+    def _finish_disabling(self, job: Job) -> None:
+        job.state, job.transition = JobState.DISABLED, self._ticks.now()
+
+    def _cancel_deadline(self, job: Job) -> None:
+        if job.deadline is not None:
+            job.deadline.cancel()
+            job.deadline = None
+
+    async def _go_on(self, job: Job, state: JobState, then: Callable[[Job], None]) -> None:
+        await self._wait_until_idle(job)
+        await asyncio.sleep(_SERVICE_SECONDS)
+        if job.state is state and not job.attempts:
+            then(job)
+
+    async def _remove(self, job: Job) -> None:
+        await self._wait_until_idle(job)
+        pool = self._pools.get(job.pool_id)
+        if pool is not None:
+            pool.waiting.pop(job.key, None)
+        for path in {
+            task.execution.node.root
+            for task in job.tasks.values()
+            if task.execution is not None and task.execution.node is not None
+        }:
+            await asyncio.to_thread(shutil.rmtree, (path / job_path(job.id)).parent, ignore_errors=True)
+        await asyncio.sleep(_SERVICE_SECONDS)
+        self._jobs.remove(job.id)
+
+    async def _wait_until_idle(self, job: Job) -> None:
+        while job.attempts:
+            await next(iter(job.attempts.values())).done.wait()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)

@@ -1,0 +1,130 @@
+"""What each list can be filtered by, and which members each resource has that ``$select`` may name.
+
+Source of the filters: "OData Filters in Azure Batch" of the REST reference, whose sets are closed. Its newer
+edition allows ``ne`` for states. For tasks it says ``lastModifiedTime``, where every other list and the task
+itself say ``lastModified``: both are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_batchad.local.batch.filters import Kind, Property
+
+if TYPE_CHECKING:
+    from airflow_provider_batchad.local.batch.job import Job
+    from airflow_provider_batchad.local.batch.pool import Node, Pool
+    from airflow_provider_batchad.local.batch.task import Execution, Task
+
+_EQUAL: Final = frozenset({"eq", "ne"})
+_ORDER: Final = _EQUAL | {"gt", "ge", "lt", "le"}
+_TEXT: Final = _ORDER | {"startswith"}
+
+
+def _moment(read: Callable[[Any], int]) -> Property[Any]:
+    return Property(kind="moment", operators=_ORDER, read=lambda entity: read(entity) or None)
+
+
+def _property(kind: Kind, operators: frozenset[str], read: Callable[[Any], object]) -> Property[Any]:
+    return Property(kind=kind, operators=operators, read=read)
+
+
+def _execution(read: Callable[[Execution], object]) -> Callable[[Task], object]:
+    return lambda task: None if task.execution is None else read(task.execution)
+
+
+JOB_FILTER: Final[Mapping[str, Property[Job]]] = {
+    "id": _property("text", _TEXT, lambda job: job.key),
+    "state": _property("text", _EQUAL, lambda job: job.state.value),
+    "stateTransitionTime": _moment(lambda job: job.transition),
+    "creationTime": _moment(lambda job: job.created),
+    "lastModified": _moment(lambda job: job.modified),
+    "executionInfo/startTime": _moment(lambda job: job.start),
+    "executionInfo/endTime": _moment(lambda job: job.end),
+    "executionInfo/poolId": _property("text", _TEXT, lambda job: job.pool_id.lower()),
+}
+TASK_FILTER: Final[Mapping[str, Property[Task]]] = {
+    "id": _property("text", _TEXT, lambda task: task.id.lower()),
+    "state": _property("text", _EQUAL, lambda task: task.state.value),
+    "stateTransitionTime": _moment(lambda task: task.transition),
+    "creationTime": _moment(lambda task: task.created),
+    "lastModified": _moment(lambda task: task.modified),
+    "lastModifiedTime": _moment(lambda task: task.modified),
+    "executionInfo/startTime": _property("moment", _ORDER, _execution(lambda run: run.start or None)),
+    "executionInfo/endTime": _property("moment", _ORDER, _execution(lambda run: run.end or None)),
+    "executionInfo/exitCode": _property("number", _ORDER, _execution(lambda run: run.exit_code)),
+    "executionInfo/result": _property(
+        "text", _EQUAL, _execution(lambda run: run.result and run.result.value)
+    ),
+}
+POOL_FILTER: Final[Mapping[str, Property[Pool]]] = {
+    "id": _property("text", _TEXT, lambda pool: pool.id.lower()),
+    "state": _property("text", _EQUAL, lambda _: "active"),
+    "stateTransitionTime": _moment(lambda pool: pool.created),
+    "allocationState": _property("text", _EQUAL, lambda _: "steady"),
+    "allocationStateTransitionTime": _moment(lambda pool: pool.created),
+    "creationTime": _moment(lambda pool: pool.created),
+    "enableAutoScale": _property("truth", _EQUAL, lambda _: False),
+    "lastModified": _moment(lambda pool: pool.modified),
+    "vmSize": _property("text", _EQUAL, lambda pool: pool.vm_size.lower()),
+    "enableInterNodeCommunication": _property("truth", _EQUAL, lambda _: False),
+}
+NODE_FILTER: Final[Mapping[str, Property[Node]]] = {
+    "state": _property("text", _EQUAL, lambda node: node.state),
+    "stateTransitionTime": _moment(lambda node: node.transition),
+    "lastBootTime": _moment(lambda node: node.allocated),
+    "allocationTime": _moment(lambda node: node.allocated),
+    # No pool here has a start task.
+    "startTaskInfo/state": _property("text", frozenset({"eq"}), lambda _: None),
+    "startTaskInfo/result": _property("text", _EQUAL, lambda _: None),
+    "startTaskInfo/exitCode": _property("number", _ORDER, lambda _: None),
+    "startTaskInfo/startTime": _moment(lambda _: 0),
+    "startTaskInfo/endTime": _moment(lambda _: 0),
+}
+NODE_COUNT_FILTER: Final[Mapping[str, Property[Pool]]] = {
+    "poolId": _property("text", frozenset({"eq"}), lambda pool: pool.id.lower()),
+}
+FILE_FILTER: Final[Mapping[str, Property[str]]] = {
+    "name": _property("text", frozenset({"startswith"}), lambda name: name.lower()),
+}
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_COMMON: Final = _names("id url eTag lastModified creationTime state stateTransitionTime displayName stats")
+_PREVIOUS: Final = frozenset({"previousState", "previousStateTransitionTime"})
+JOB_MEMBERS: Final = (
+    _COMMON
+    | _PREVIOUS
+    | _names(
+        "usesTaskDependencies priority allowTaskPreemption maxParallelTasks constraints jobManagerTask "
+        "jobPreparationTask jobReleaseTask commonEnvironmentSettings poolInfo onAllTasksComplete "
+        "onTaskFailure networkConfiguration metadata executionInfo"
+    )
+)
+TASK_MEMBERS: Final = (
+    _COMMON
+    | _PREVIOUS
+    | _names(
+        "exitConditions commandLine containerSettings resourceFiles outputFiles environmentSettings "
+        "affinityInfo constraints requiredSlots userIdentity executionInfo nodeInfo multiInstanceSettings "
+        "dependsOn applicationPackageReferences authenticationTokenSettings"
+    )
+)
+POOL_MEMBERS: Final = _COMMON | _names(
+    "allocationState allocationStateTransitionTime vmSize virtualMachineConfiguration resizeTimeout "
+    "resizeErrors currentDedicatedNodes currentLowPriorityNodes targetDedicatedNodes "
+    "targetLowPriorityNodes enableAutoScale autoScaleFormula autoScaleEvaluationInterval autoScaleRun "
+    "enableInterNodeCommunication networkConfiguration startTask applicationPackageReferences "
+    "taskSlotsPerNode taskSchedulingPolicy userAccounts metadata mountConfiguration identity "
+    "upgradePolicy"
+)
+NODE_MEMBERS: Final = _names(
+    "id url state schedulingState stateTransitionTime lastBootTime allocationTime ipAddress ipv6Address "
+    "affinityId vmSize totalTasksRun runningTasksCount runningTaskSlotsCount totalTasksSucceeded "
+    "recentTasks startTask startTaskInfo errors isDedicated endpointConfiguration nodeAgentInfo "
+    "virtualMachineInfo"
+)

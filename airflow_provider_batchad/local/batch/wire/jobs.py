@@ -1,0 +1,139 @@
+"""Bodies about jobs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar
+
+from pydantic import AfterValidator, Field
+
+from airflow_provider_batchad.local.batch.durations import INFINITE
+from airflow_provider_batchad.local.batch.errors import BatchError, invalid_property
+from airflow_provider_batchad.local.batch.wire.types import (
+    DisplayName,
+    Duration,
+    EnvironmentSetting,
+    Id,
+    MetadataItem,
+    RetryCount,
+    Unsupported,
+    WireModel,
+    one_of,
+    refuse_unsupported,
+)
+
+Priority = Annotated[int, Field(ge=-1000, le=1000)]
+AllTasksCompleteMode = Annotated[str, AfterValidator(one_of("noaction", "terminatejob"))]
+TaskFailureMode = Annotated[str, AfterValidator(one_of("noaction", "performexitoptionsjobaction"))]
+DisableOption = Annotated[str, AfterValidator(one_of("requeue", "terminate", "wait"))]
+
+
+def _check_parallel(value: int) -> int:
+    if value != -1 and not 1 <= value < 2**31:
+        raise ValueError("The value must be -1 or greater than 0")
+    return value
+
+
+MaxParallelTasks = Annotated[int, AfterValidator(_check_parallel)]
+
+
+class PoolInfo(WireModel):
+    """``BatchPoolInfo``."""
+
+    pool_id: Annotated[str, Field(min_length=1)] | None = None
+    auto_pool_specification: dict[str, Any] | None = None
+
+
+class JobConstraints(WireModel):
+    """``BatchJobConstraints``."""
+
+    max_wall_clock_time: Duration | None = None
+    max_task_retry_count: RetryCount | None = None
+
+
+class JobUpdate(WireModel):
+    """``BatchJobUpdateOptions``, and of ``BatchJob`` what a full update may hold."""
+
+    edm_type: ClassVar[str] = f"{WireModel.edm_type}.CloudJob"
+
+    priority: Priority | None = None
+    allow_task_preemption: bool | None = None
+    max_parallel_tasks: MaxParallelTasks | None = None
+    constraints: JobConstraints | None = None
+    pool_info: PoolInfo | None = None
+    on_all_tasks_complete: AllTasksCompleteMode | None = None
+    metadata: list[MetadataItem] | None = None
+    network_configuration: Unsupported = None
+
+
+class JobCreate(JobUpdate):
+    """``BatchJobCreateOptions``."""
+
+    id: Id
+    display_name: DisplayName | None = None
+    uses_task_dependencies: bool | None = None
+    job_manager_task: Unsupported = None
+    job_preparation_task: Unsupported = None
+    job_release_task: Unsupported = None
+    common_environment_settings: list[EnvironmentSetting] | None = None
+    on_task_failure: TaskFailureMode | None = None
+    pool_info: PoolInfo
+
+
+class JobDisable(WireModel):
+    """``BatchJobDisableOptions``."""
+
+    edm_type: ClassVar[str] = f"{WireModel.edm_type}.DisableJobParameters"
+
+    disable_tasks: DisableOption
+
+
+class JobTerminate(WireModel):
+    """``BatchJobTerminateOptions``."""
+
+    edm_type: ClassVar[str] = f"{WireModel.edm_type}.TerminateJobParameters"
+
+    terminate_reason: str | None = None
+
+
+def build_properties(job: JobCreate) -> dict[str, Any]:
+    """A new job's properties, with the service's defaults.
+
+    :raises BatchError: it asks for what local Azure does not act out, or names no pool.
+    """
+    refuse_unsupported(
+        job, "job_manager_task", "job_preparation_task", "job_release_task", "network_configuration"
+    )
+    given = job.to_wire()
+    del given["id"]
+    check_pool(job.pool_info)
+    return {
+        "priority": 0,
+        "maxParallelTasks": -1,
+        "usesTaskDependencies": False,
+        "allowTaskPreemption": False,
+        "onAllTasksComplete": "noaction",
+        "onTaskFailure": "noaction",
+        **given,
+        "constraints": build_constraints(job.constraints),
+    }
+
+
+def build_constraints(constraints: JobConstraints | None) -> dict[str, Any]:
+    """A job's constraints, with the service's defaults."""
+    given = constraints.to_wire() if constraints is not None else {}
+    return {"maxWallClockTime": INFINITE, "maxTaskRetryCount": 0} | given
+
+
+def check_pool(pool: PoolInfo) -> None:
+    """A job runs on a pool by id; one of its own is not supported.
+
+    :raises BatchError: it does not say which pool.
+    """
+    if pool.auto_pool_specification is not None:
+        if pool.pool_id is not None:
+            raise invalid_property(
+                "poolInfo", "", "poolId and autoPoolSpecification cannot be specified together"
+            )
+        refuse_unsupported(pool, "auto_pool_specification")
+    if pool.pool_id is None:
+        raise BatchError("MissingRequiredProperty", (("PropertyName", "poolId"),))

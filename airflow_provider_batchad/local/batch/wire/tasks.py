@@ -1,0 +1,188 @@
+"""Bodies about tasks."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Annotated, Any, ClassVar, Final
+
+from pydantic import AfterValidator, Field, model_validator
+
+from airflow_provider_batchad.local.batch.wire.types import (
+    DisplayName,
+    Duration,
+    EnvironmentSetting,
+    Id,
+    Int32,
+    RetryCount,
+    Unsupported,
+    WireModel,
+    one_of,
+)
+
+_OCTAL: Final = re.compile(r"[0-7]{1,5}")
+
+JobActionKind = Annotated[str, AfterValidator(one_of("none", "disable", "terminate"))]
+DependencyActionKind = Annotated[str, AfterValidator(one_of("satisfy", "block"))]
+AutoUserScope = Annotated[str, AfterValidator(one_of("task", "pool"))]
+ElevationLevel = Annotated[str, AfterValidator(one_of("nonadmin", "admin"))]
+
+
+def _check_path(value: str) -> str:
+    path = PurePosixPath(value)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise ValueError("The path must be relative and stay within the task's working directory")
+    return value
+
+
+def _check_mode(value: str) -> str:
+    if _OCTAL.fullmatch(value) is None:
+        raise ValueError("The file mode must be octal, such as 0770")
+    return value
+
+
+class TaskConstraints(WireModel):
+    """``BatchTaskConstraints``."""
+
+    max_wall_clock_time: Duration | None = None
+    retention_time: Duration | None = None
+    max_task_retry_count: RetryCount | None = None
+
+
+class AutoUser(WireModel):
+    """``AutoUserSpecification``."""
+
+    scope: AutoUserScope = "pool"
+    elevation_level: ElevationLevel = "nonadmin"
+
+
+class UserIdentity(WireModel):
+    """``UserIdentity``."""
+
+    username: str | None = None
+    auto_user: AutoUser | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> UserIdentity:
+        if (self.username is None) == (self.auto_user is None):
+            raise ValueError("Exactly one of username and autoUser must be specified")
+        return self
+
+
+class ResourceFile(WireModel):
+    """``ResourceFile``; of the three sources, local Azure's nodes can reach ``httpUrl``."""
+
+    auto_storage_container_name: str | None = None
+    storage_container_url: str | None = None
+    http_url: Annotated[str, Field(min_length=1)] | None = None
+    blob_prefix: str | None = None
+    file_path: Annotated[str, AfterValidator(_check_path)] | None = None
+    file_mode: Annotated[str, AfterValidator(_check_mode)] | None = None
+    identity_reference: Unsupported = None
+
+    @model_validator(mode="after")
+    def _check(self) -> ResourceFile:
+        sources = (self.auto_storage_container_name, self.storage_container_url, self.http_url)
+        if sum(source is not None for source in sources) != 1:
+            raise ValueError(
+                "Exactly one of autoStorageContainerName, storageContainerUrl and httpUrl must be specified"
+            )
+        if self.http_url is not None and self.file_path is None:
+            raise ValueError("filePath is required with httpUrl")
+        return self
+
+
+class ExitOptions(WireModel):
+    """``ExitOptions``."""
+
+    job_action: JobActionKind | None = None
+    dependency_action: DependencyActionKind | None = None
+
+
+class ExitCodeMapping(WireModel):
+    """``ExitCodeMapping``."""
+
+    code: Int32
+    exit_options: ExitOptions
+
+
+class ExitCodeRangeMapping(WireModel):
+    """``ExitCodeRangeMapping``."""
+
+    start: Int32
+    end: Int32
+    exit_options: ExitOptions
+
+
+class ExitConditions(WireModel):
+    """``ExitConditions``."""
+
+    exit_codes: list[ExitCodeMapping] | None = None
+    exit_code_ranges: list[ExitCodeRangeMapping] | None = None
+    pre_processing_error: ExitOptions | None = None
+    file_upload_error: ExitOptions | None = None
+    default: ExitOptions | None = None
+
+    def all_options(self) -> list[ExitOptions]:
+        """Every response in it."""
+        mapped = [*(self.exit_codes or ()), *(self.exit_code_ranges or ())]
+        others = (self.pre_processing_error, self.file_upload_error, self.default)
+        return [item.exit_options for item in mapped] + [one for one in others if one is not None]
+
+
+class TaskIdRange(WireModel):
+    """``BatchTaskIdRange``."""
+
+    start: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    end: Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class TaskDependencies(WireModel):
+    """``BatchTaskDependencies``."""
+
+    task_ids: list[str] | None = None
+    task_id_ranges: list[TaskIdRange] | None = None
+
+
+class AffinityInfo(WireModel):
+    """``BatchAffinityInfo``: a hint, which local Azure takes as such and does not follow."""
+
+    affinity_id: str
+
+
+class TaskCreate(WireModel):
+    """``BatchTaskCreateOptions``."""
+
+    edm_type: ClassVar[str] = f"{WireModel.edm_type}.CloudTask"
+
+    id: Id
+    display_name: DisplayName | None = None
+    exit_conditions: ExitConditions | None = None
+    command_line: Annotated[str, Field(min_length=1)]
+    container_settings: dict[str, Any] | None = None
+    resource_files: list[ResourceFile] | None = None
+    output_files: Unsupported = None
+    environment_settings: list[EnvironmentSetting] | None = None
+    affinity_info: AffinityInfo | None = None
+    constraints: TaskConstraints | None = None
+    required_slots: Annotated[int, Field(ge=1, le=256)] | None = None
+    user_identity: UserIdentity | None = None
+    multi_instance_settings: Unsupported = None
+    depends_on: TaskDependencies | None = None
+    application_package_references: list[dict[str, Any]] | None = None
+
+
+class TaskCollection(WireModel):
+    """``BatchTaskGroup``."""
+
+    edm_type: ClassVar[str] = f"{WireModel.edm_type}.CloudTask"
+
+    value: Annotated[list[TaskCreate], Field(max_length=100)]
+
+
+class TaskUpdate(WireModel):
+    """Of ``BatchTask`` what an update may hold."""
+
+    edm_type: ClassVar[str] = f"{WireModel.edm_type}.CloudTask"
+
+    constraints: TaskConstraints | None = None
