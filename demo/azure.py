@@ -29,7 +29,8 @@ class JobProgress:
 
     job_id: str
     tasks: int
-    completed: int
+    succeeded: int
+    failed: int
 
 
 class LocalAzureProcess:
@@ -99,7 +100,12 @@ class LocalAzureProcess:
 
     def jobs(self) -> list[JobProgress]:
         """Every Batch job, oldest first."""
-        return [JobProgress(**job) for job in self._ask("/batch/jobs")["jobs"]]
+        return [
+            JobProgress(
+                job_id=job["id"], tasks=job["tasks"], succeeded=job["succeeded"], failed=job["failed"]
+            )
+            for job in self._ask("/batch/jobs")["jobs"]
+        ]
 
     def _ask(self, path: str) -> Any:
         answer = self._session.get(self.settings["BATCHAD_LOCAL_CONTROL"] + path, timeout=30)

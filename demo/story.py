@@ -94,7 +94,8 @@ class JobWatch:
         jobs = self._azure.jobs()
         for job in jobs:
             if job not in self.jobs:
-                self._say(f"Batch job {job.job_id}: {job.completed} of {job.tasks} tasks done")
+                failed = f", {job.failed} failed" if job.failed else ""
+                self._say(f"Batch job {job.job_id}: {job.succeeded} of {job.tasks} tasks done{failed}")
         self.jobs = jobs
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from airflow_provider_batchad.local.call import current_call
+from airflow_provider_batchad.local.control_batch import BatchControl
 from airflow_provider_batchad.local.control_directory import DirectoryControl
 from airflow_provider_batchad.local.control_request import (
     ControlRefused,
@@ -42,6 +43,7 @@ class Control:
             web.get("/clock", answering("Show Clock", self.show_clock)),
             web.put("/clock", answering("Change Clock", self.change_clock)),
             *DirectoryControl(self._azure).routes(),
+            *BatchControl(self._azure).routes(),
         ]
 
     async def find_principal(self, _request: web.Request) -> Principal | None:
