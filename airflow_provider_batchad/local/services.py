@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from airflow_provider_batchad.local.batch import BatchAccount, BatchApi
+from airflow_provider_batchad.local.config import BATCH_RESOURCE
 from airflow_provider_batchad.local.control import Control
 from airflow_provider_batchad.local.entra import EntraId
 from airflow_provider_batchad.local.keyvault import KeyVault
@@ -14,8 +17,11 @@ from airflow_provider_batchad.local.service import Routes, Service
 from airflow_provider_batchad.local.storage import Storage
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from airflow_provider_batchad.local.config import ServiceName
     from airflow_provider_batchad.local.server import LocalAzure
+    from airflow_provider_batchad.local.tokens import Principal
 
 
 async def build_services(
@@ -44,10 +50,26 @@ async def build_services(
         tokens=azure.tokens,
         roles=azure.roles,
     )
+    azure.batch = BatchAccount(
+        azure.config,
+        clock=azure.clock,
+        base_url=azure.endpoints.batch,
+        work_dir=directory / "nodes",
+        ca_file=azure.ca_file,
+    )
+    await azure.batch.start()
+    stack.push_async_callback(azure.batch.stop)
+    batch = BatchApi(
+        azure.batch,
+        identify=partial(_identify_for_batch, azure),
+        roles=azure.roles.at(azure.config.account_scope),
+        tenant_id=azure.config.tenant.id,
+    )
     parts: dict[ServiceName, Routes] = {
         "entra": entra,
         "identity": identity,
         "keyvault": keyvault,
+        "batch": batch,
         "storage": Storage(azure.config.files_dir),
         "control": Control(azure),
     }
@@ -55,3 +77,9 @@ async def build_services(
         Service(name, part, clock=azure.clock, ledger=azure.ledger, faults=azure.faults)
         for name, part in parts.items()
     ]
+
+
+def _identify_for_batch(azure: LocalAzure, request: web.Request) -> Principal:
+    return azure.tokens.verify_header(
+        request.headers.get("Authorization"), audience=BATCH_RESOURCE, tenant_id=azure.config.tenant.id
+    )

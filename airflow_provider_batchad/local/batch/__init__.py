@@ -4,6 +4,5 @@ from __future__ import annotations
 
 from airflow_provider_batchad.local.batch.account import BatchAccount
 from airflow_provider_batchad.local.batch.api import BatchApi
-from airflow_provider_batchad.local.batch.refusals import AUDIENCE
 
-__all__ = ["AUDIENCE", "BatchAccount", "BatchApi"]
+__all__ = ["BatchAccount", "BatchApi"]

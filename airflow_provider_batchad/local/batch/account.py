@@ -57,7 +57,7 @@ class BatchAccount:
         clock: JumpingClock,
         base_url: str,
         work_dir: Path,
-        ca_file: str | None = None,
+        ca_file: Path | None = None,
         job_quota: int = DEFAULT_JOB_QUOTA,
     ) -> None:
         self.name = config.account

@@ -24,7 +24,7 @@ class Downloader:
     :param ca_file: certificates that nodes trust beside the machine's own.
     """
 
-    def __init__(self, ca_file: str | None) -> None:
+    def __init__(self, ca_file: Path | None) -> None:
         self._ca_file = ca_file
         self._session: aiohttp.ClientSession | None = None
 

@@ -13,9 +13,8 @@ from __future__ import annotations
 from typing import Final
 
 from airflow_provider_batchad.local.batch.errors import BatchError
+from airflow_provider_batchad.local.config import BATCH_RESOURCE
 from airflow_provider_batchad.local.tokens import RejectionReason, TokenRejected
-
-AUDIENCE: Final = "https://batch.core.windows.net/"
 
 _DETAILS: Final = {
     RejectionReason.MISSING: "The access token is missing.",
@@ -32,11 +31,13 @@ def refuse_token(rejected: TokenRejected, *, tenant_id: str) -> BatchError:
     if rejected.reason is RejectionReason.AUDIENCE:
         detail = (
             f"The access token has been obtained from wrong audience or resource '{rejected.found}'. It "
-            f"should exactly match (including forward slash) with one of the allowed audiences '{AUDIENCE}'"
+            "should exactly match (including forward slash) with one of the allowed audiences "
+            f"'{BATCH_RESOURCE}'"
         )
     else:
         detail = _DETAILS[rejected.reason]
-    challenge = f'Bearer authorization_uri="https://login.windows.net/{tenant_id}", resource_id="{AUDIENCE}"'
+    authority = f"https://login.windows.net/{tenant_id}"
+    challenge = f'Bearer authorization_uri="{authority}", resource_id="{BATCH_RESOURCE}"'
     return BatchError(
         "AuthenticationFailed",
         (("AuthenticationErrorDetail", detail),),
