@@ -18,6 +18,7 @@ from airflow_provider_batchad.local.client_credentials import (
     with_basic_credentials,
 )
 from airflow_provider_batchad.local.entra_errors import SignInRefused, render_sign_in_error
+from airflow_provider_batchad.local.json_answer import answer_json
 from airflow_provider_batchad.local.service import Handler, operation
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class EntraId:
         error = code or ("temporarily_unavailable" if status in (429, 503, 504) else "server_error")
         current_call().error_code = error
         body = {"error": error, "error_description": "The service is temporarily unavailable. Try again."}
-        return web.json_response(body, status=status, headers=errors.NO_STORE)
+        return answer_json(body, status=status, headers=errors.NO_STORE)
 
     @operation("Instance Discovery")
     async def discover_instance(self, request: web.Request) -> web.StreamResponse:
@@ -111,7 +112,7 @@ class EntraId:
             "api-version": "1.1",
             "metadata": [{"preferred_network": own, "preferred_cache": own, "aliases": [own]}],
         }
-        return web.json_response(body, headers=_cacheable())
+        return answer_json(body, headers=_cacheable())
 
     @operation("OpenID Configuration")
     async def discover_v2(self, request: web.Request) -> web.StreamResponse:
@@ -127,7 +128,7 @@ class EntraId:
             "device_authorization_endpoint": f"{base}/oauth2/v2.0/devicecode",
             "end_session_endpoint": f"{base}/oauth2/v2.0/logout",
         }
-        return web.json_response(body, headers=_cacheable())
+        return answer_json(body, headers=_cacheable())
 
     @operation("OpenID Configuration")
     async def discover_v1(self, request: web.Request) -> web.StreamResponse:
@@ -143,13 +144,13 @@ class EntraId:
             "device_authorization_endpoint": f"{base}/oauth2/devicecode",
             "end_session_endpoint": f"{base}/oauth2/logout",
         }
-        return web.json_response(body, headers=_cacheable())
+        return answer_json(body, headers=_cacheable())
 
     @operation("Discovery Keys")
     async def list_keys(self, request: web.Request) -> web.StreamResponse:
         """``GET /{tenant}/discovery/v2.0/keys``."""
         self._discovered_tenant(request)
-        return web.json_response(self._tokens.public_keys(), headers=_cacheable())
+        return answer_json(self._tokens.public_keys(), headers=_cacheable())
 
     @operation("Token")
     async def issue_v2(self, request: web.Request) -> web.StreamResponse:
@@ -163,7 +164,7 @@ class EntraId:
         }
         if grant.expires_in > _REFRESH_IN_FROM_SECONDS:
             body["refresh_in"] = grant.expires_in // 2
-        return web.json_response(body, headers=_token_headers())
+        return answer_json(body, headers=_token_headers())
 
     @operation("Token")
     async def issue_v1(self, request: web.Request) -> web.StreamResponse:
@@ -178,7 +179,7 @@ class EntraId:
             "resource": grant.audience,
             "access_token": grant.token,
         }
-        return web.json_response(body, headers=_token_headers())
+        return answer_json(body, headers=_token_headers())
 
     async def _issue(self, request: web.Request, *, by: str) -> Grant:
         name = request.match_info["tenant"]

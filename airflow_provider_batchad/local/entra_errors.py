@@ -13,6 +13,7 @@ from typing import Final
 from aiohttp import web
 
 from airflow_provider_batchad.local.call import current_call
+from airflow_provider_batchad.local.json_answer import answer_json
 
 # "Microsoft identity platform: error codes", and recordings of the real service.
 SERVER_HEADERS: Final = {
@@ -193,4 +194,4 @@ def render_sign_in_error(
         "x-ms-request-id": trace_id,
         "x-ms-clitelem": f"1,{kind.number},0,,",
     }
-    return web.json_response(body, status=kind.status, headers=headers)
+    return answer_json(body, status=kind.status, headers=headers)

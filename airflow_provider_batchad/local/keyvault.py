@@ -15,6 +15,7 @@ from airflow_provider_batchad.local import keyvault_errors as errors
 from airflow_provider_batchad.local.access import Requirement
 from airflow_provider_batchad.local.call import current_call
 from airflow_provider_batchad.local.config import VAULT_RESOURCE, LocalAzureConfig
+from airflow_provider_batchad.local.json_answer import answer_json
 from airflow_provider_batchad.local.keyvault_errors import VaultRefused, render_vault_error
 from airflow_provider_batchad.local.service import Handler, operation
 from airflow_provider_batchad.local.tokens import TokenRejected
@@ -194,7 +195,7 @@ class KeyVault:
         return operation(getattr(handler, "operation", ""))(answer)
 
     def _answer(self, request: web.Request, body: Mapping[str, Any]) -> web.Response:
-        return web.json_response(body, headers=self._headers(request))
+        return answer_json(body, headers=self._headers(request))
 
     def _answer_page(self, request: web.Request, items: list[dict[str, Any]]) -> web.Response:
         size = _read_count(request, "maxresults", _PAGE_SIZE)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from airflow_provider_batchad.local.call import current_call
+from airflow_provider_batchad.local.json_answer import answer_json
 from airflow_provider_batchad.local.tokens import RejectionReason, TokenRejected
 
 if TYPE_CHECKING:
@@ -127,4 +128,4 @@ def render_vault_error(refused: VaultRefused, headers: dict[str, str]) -> web.Re
     error: dict[str, object] = {"code": refused.code, "message": refused.text}
     if refused.inner_code is not None:
         error["innererror"] = {"code": refused.inner_code}
-    return web.json_response({"error": error}, status=refused.status, headers={**headers, **refused.headers})
+    return answer_json({"error": error}, status=refused.status, headers={**headers, **refused.headers})

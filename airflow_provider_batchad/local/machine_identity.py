@@ -12,6 +12,7 @@ from aiohttp import web
 
 from airflow_provider_batchad.local.call import current_call
 from airflow_provider_batchad.local.entra_errors import RESOURCE_NOT_FOUND
+from airflow_provider_batchad.local.json_answer import answer_json
 from airflow_provider_batchad.local.service import operation
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class MachineIdentity:
             "token_type": "Bearer",
             "client_id": issued.identity.principal.app_id,
         }
-        return web.json_response(body)
+        return answer_json(body)
 
     @operation("Get IMDS Token")
     async def answer_imds(self, request: web.Request) -> web.StreamResponse:
@@ -113,7 +114,7 @@ class MachineIdentity:
             "resource": issued.resource,
             "token_type": "Bearer",
         }
-        return web.json_response(body)
+        return answer_json(body)
 
     def _check_app_service(self, request: web.Request) -> None:
         if request.query.get("api-version") not in _APP_SERVICE_VERSIONS:
@@ -171,10 +172,10 @@ def _render_app_service(refused: _Refused) -> web.Response:
         "message": refused.text,
         "correlationId": str(uuid.uuid4()),
     }
-    return web.json_response(body, status=refused.status)
+    return answer_json(body, status=refused.status)
 
 
 def _render_imds(refused: _Refused) -> web.Response:
     current_call().error_code = refused.error
     body = {"error": refused.error, "error_description": refused.text}
-    return web.json_response(body, status=refused.status)
+    return answer_json(body, status=refused.status)
