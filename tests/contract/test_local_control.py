@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+
+from airflow_provider_batchad.local.server import LocalAzure
+
+APPLICATION = "airflow-batch"
+
+
+class ControlPort:
+    """The control port as a script uses it."""
+
+    def __init__(self, azure: LocalAzure, session: requests.Session) -> None:
+        self._base = azure.endpoints.control
+        self._session = session
+        self.seen = ""
+
+    def __call__(self, method: str, path: str, body: Any = None, *, status: int = 200) -> Any:
+        answer = self._session.request(method, self._base + path, json=body)
+        self.seen += answer.text
+        assert answer.status_code == status, answer.text
+        return answer.json() if answer.content else None
+
+
+@pytest.fixture
+def control(local_azure: LocalAzure, session: requests.Session) -> ControlPort:
+    return ControlPort(local_azure, session)
+
+
+def sign_in(azure: LocalAzure, session: requests.Session, secret: str) -> requests.Response:
+    return session.post(
+        f"{azure.endpoints.entra}/{azure.config.tenant.id}/oauth2/v2.0/token",
+        data={
+            "grant_type": "client_credentials",
+            "client_id": azure.directory.principal(APPLICATION).app_id,
+            "client_secret": secret,
+            "scope": "https://batch.core.windows.net//.default",
+        },
+    )
+
+
+def test_it_says_where_everything_is(local_azure: LocalAzure, control: ControlPort) -> None:
+    shown = control("GET", "/")
+    assert shown["endpoints"] == local_azure.endpoints.as_dict()
+    assert shown["ca_file"] == str(local_azure.ca_file)
+    assert control("GET", "/health") == {"status": "ready"}
+
+
+def test_ledger_can_be_filtered_counted_and_cleared(
+    local_azure: LocalAzure, session: requests.Session, control: ControlPort, client_secret: str
+) -> None:
+    sign_in(local_azure, session, client_secret)
+    sign_in(local_azure, session, "wrong")
+    good, bad = control("GET", "/ledger?service=entra&operation=token")["entries"]
+    assert (good["principal"], good["status"], good["code"]) == (APPLICATION, 200, None)
+    assert (bad["principal"], bad["status"], bad["code"]) == (None, 401, "AADSTS7000215")
+    assert good["response_bytes"] > 500
+    only = control("GET", "/ledger?service=entra&status=401")
+    assert [one["sequence"] for one in only["entries"]] == [bad["sequence"]]
+    after = control("GET", f"/ledger?service=entra&after={good['sequence']}")
+    assert [one["status"] for one in after["entries"]] == [401]
+    assert control("GET", "/ledger/counts")["entra"] == {"Token": 2}
+    control("DELETE", "/ledger", status=204)
+    assert "entra" not in control("GET", "/ledger/counts")
+    assert control("GET", "/ledger?status=many", status=400) == {"error": "status must be a number"}
+
+
+def test_secret_is_rotated_without_being_shown(
+    local_azure: LocalAzure, session: requests.Session, control: ControlPort, client_secret: str
+) -> None:
+    body = {"vault_secret_name": "batch-client-secret", "others": "expire"}
+    added = control("POST", f"/applications/{APPLICATION}/secrets", body, status=201)
+    stored = local_azure.vault.find("batch-client-secret")
+    assert stored is not None
+    assert sign_in(local_azure, session, stored.value).status_code == 200
+    assert sign_in(local_azure, session, client_secret).json()["error_codes"] == [7000222]
+    (application,) = control("GET", "/applications")["applications"]
+    assert [one["key_id"] for one in application["secrets"]][-1] == added["key_id"]
+    control("DELETE", f"/applications/{APPLICATION}/secrets/all", status=204)
+    assert sign_in(local_azure, session, stored.value).json()["error_codes"] == [7000215]
+    control("GET", "/vault/secrets")
+    assert client_secret not in control.seen
+    assert stored.value not in control.seen
+
+
+def test_one_secret_can_be_expired_and_another_given(
+    local_azure: LocalAzure, session: requests.Session, control: ControlPort, client_secret: str
+) -> None:
+    value = "a-secret-of-the-tests-own"
+    control("POST", f"/applications/{APPLICATION}/secrets", {"value": value}, status=201)
+    assert sign_in(local_azure, session, value).status_code == 200
+    (application,) = control("GET", "/applications")["applications"]
+    first = application["secrets"][0]["key_id"]
+    control("POST", f"/applications/{APPLICATION}/secrets/{first}/expire", status=204)
+    assert sign_in(local_azure, session, client_secret).json()["error_codes"] == [7000222]
+    assert sign_in(local_azure, session, value).status_code == 200
+    control("POST", "/applications/nobody/secrets", {}, status=404)
+    control("DELETE", f"/applications/{APPLICATION}/secrets/{'0' * 8}", status=404)
+    assert value not in control.seen
+
+
+def test_vault_can_be_changed(local_azure: LocalAzure, control: ControlPort) -> None:
+    control("PUT", "/vault/secrets/new", {"value": "never shown"}, status=201)
+    control("PATCH", "/vault/secrets/new", {"enabled": False})
+    found = local_azure.vault.find("new")
+    assert found is not None
+    assert (found.value, found.enabled) == ("never shown", False)
+    names = {one["name"] for one in control("GET", "/vault/secrets")["secrets"]}
+    assert "new" in names
+    control("DELETE", "/vault/secrets/new", status=204)
+    control("DELETE", "/vault/secrets/new", status=404)
+    assert "never shown" not in control.seen
+
+
+def test_roles_can_be_defined_assigned_and_taken(local_azure: LocalAzure, control: ControlPort) -> None:
+    role = {"Name": "Reads jobs", "DataActions": ["Microsoft.Batch/batchAccounts/jobs/read"]}
+    control("POST", "/roles", role, status=201)
+    body = {"principal": APPLICATION, "role": "reads jobs", "resource": "batch"}
+    assigned = control("POST", "/roles/assignments", body, status=201)
+    assert assigned["scope"] == local_azure.config.account_scope
+    shown = {one["id"]: one["role"] for one in control("GET", "/roles/assignments")["assignments"]}
+    assert shown[assigned["id"]] == "Reads jobs"
+    control("DELETE", f"/roles/assignments/{assigned['id']}", status=204)
+    control("DELETE", f"/roles/assignments/{assigned['id']}", status=404)
+    control("POST", "/roles", {"Name": "Nothing"}, status=400)
+    control("POST", "/roles/assignments", {**body, "role": "No such role"}, status=404)
+
+
+def test_clock_moves_and_comes_back(local_azure: LocalAzure, control: ControlPort) -> None:
+    control("PUT", "/clock", {"set": "2030-01-01T00:00:00Z"})
+    control("PUT", "/clock", {"freeze": True})
+    shown = control("PUT", "/clock", {"advance_seconds": 3600})
+    assert shown["now"].startswith("2030-01-01T01:00:0")
+    assert not shown["is_real"]
+    assert control("PUT", "/clock", {"real": True})["is_real"]
+    refused = control("PUT", "/clock", {"freeze": True, "real": True}, status=400)
+    assert "exactly one" in refused["error"]
+    control("PUT", "/clock", {"set": "2030-01-01T00:00:00"}, status=400)
+    assert local_azure.clock.is_real
+
+
+def test_token_lifetime_can_be_set(
+    local_azure: LocalAzure, session: requests.Session, control: ControlPort, client_secret: str
+) -> None:
+    control("PUT", "/token-lifetime", {"seconds": 5})
+    assert sign_in(local_azure, session, client_secret).json()["expires_in"] <= 5
+    control("PUT", "/token-lifetime", {"seconds": 0}, status=400)
+
+
+def test_fault_is_added_seen_and_removed(
+    local_azure: LocalAzure, session: requests.Session, control: ControlPort, client_secret: str
+) -> None:
+    rule = {"service": "entra", "operation": "Token", "status": 503, "headers": {"Retry-After": "7"}}
+    added = control("POST", "/faults", rule, status=201)
+    answer = sign_in(local_azure, session, client_secret)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "7")
+    assert [one["hits"] for one in control("GET", "/faults")["faults"]] == [1]
+    control("DELETE", f"/faults/{added['id']}", status=204)
+    assert sign_in(local_azure, session, client_secret).status_code == 200
+    control("DELETE", f"/faults/{added['id']}", status=404)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"service": "entra"}, "needs one of"),
+        ({"service": "mars", "status": 503}, "service"),
+        ({"status": 503, "statsu": 1}, "statsu"),
+        ({"status": 1000}, "status must be"),
+        ({"broken": "reset", "status": 500}, "reset"),
+    ],
+)
+def test_fault_that_makes_no_sense_is_refused_with_the_field(
+    control: ControlPort, body: dict[str, Any], text: str
+) -> None:
+    assert text in control("POST", "/faults", body, status=400)["error"]
+
+
+def test_body_that_is_no_json_is_refused(local_azure: LocalAzure, session: requests.Session) -> None:
+    for path in ("/faults", "/roles"):
+        answer = session.post(local_azure.endpoints.control + path, data=b"{not json")
+        assert answer.status_code == 400
