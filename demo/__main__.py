@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 
 import requests
@@ -14,6 +15,8 @@ from demo.ports import PortTaken
 from demo.processes import ProcessDied
 from demo.scheduled_run import RunFailed
 from demo.story import AlreadyRunning, run_demo
+
+FOLDER = Path(__file__).resolve().parents[1] / ".demo"
 
 
 class Ended(BaseException):
@@ -31,11 +34,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--port", type=int, default=8080, help="of Airflow's web server (PORT=…)")
     parser.add_argument("--keep", action="store_true", help="leave it running at the end (KEEP=1)")
+    parser.add_argument(
+        "--folder", type=Path, default=FOLDER, help=f"for all that it makes (default {FOLDER})"
+    )
     options = parser.parse_args()
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _end)
     try:
-        return run_demo(port=options.port, keep=options.keep)
+        return run_demo(port=options.port, keep=options.keep, folder=options.folder.resolve())
     except Ended as end:
         print("\nEnded; nothing is left running.")
         return 0 if options.keep and end.args[0] == signal.SIGINT else 128 + int(end.args[0])

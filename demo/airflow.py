@@ -151,11 +151,18 @@ class Standalone:
         """Find the four that ``standalone`` starts; it does not notice itself when one of them ends."""
         if self._process is None or len(self._components) == len(COMPONENTS):
             return
-        with suppress(psutil.Error):
-            for child in self._process.children():
-                # Airflow sets its processes' titles: "airflow api-server" becomes "airflow api_server -- …".
-                words = " ".join(child.cmdline()).replace("_", "-").split()
-                for name in COMPONENTS:
-                    if name in words and name not in self._components:
-                        self._components[name] = child
-                        self._group.watch(f"Airflow's {name}", child, log=self.log)
+        for name, process in find_components(self._process).items():
+            if name not in self._components:
+                self._components[name] = process
+                self._group.watch(f"Airflow's {name}", process, log=self.log)
+
+
+def find_components(standalone: psutil.Process) -> dict[str, psutil.Process]:
+    """The processes of ``COMPONENTS`` that this ``airflow standalone`` has started so far."""
+    found = {}
+    with suppress(psutil.Error):
+        for child in standalone.children():
+            # Airflow sets its processes' titles: "airflow api-server" becomes "airflow api_server -- …".
+            words = " ".join(child.cmdline()).replace("_", "-").split()
+            found.update({name: child for name in COMPONENTS if name in words})
+    return found

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import requests
 
-from demo.airflow import USERNAME, AirflowSettings, Standalone
+from demo.airflow import USERNAME, AirflowSettings, NotReady, Standalone
 from demo.azure import CONNECTION_ID, JobProgress, LocalAzureProcess, requests_since
 from demo.ports import require_free
 from demo.processes import ProcessGroup
@@ -21,7 +21,6 @@ from demo.report import Progress, show_requests, show_table
 from demo.scheduled_run import RunFailed, ScheduledRun
 from demo.weather import EXAMPLES, INPUTS, differences
 
-FOLDER = Path(__file__).resolve().parents[1] / ".demo"
 DAG_ID = "seattle_weather"
 
 
@@ -30,23 +29,23 @@ class AlreadyRunning(RuntimeError):
 
 
 @contextmanager
-def own_folder() -> Iterator[Path]:
-    """An empty ``.demo``, for this demo alone.
+def own_folder(folder: Path) -> Iterator[None]:
+    """Empty the folder, and keep it for this demo alone.
 
     :raises AlreadyRunning: if another one has it.
     """
-    FOLDER.mkdir(exist_ok=True)
-    with (FOLDER / "lock").open("w") as lock:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AlreadyRunning(
                 "A demo is running in this folder: end it first (Ctrl-C where it runs)."
             ) from None
-        for path in FOLDER.iterdir():
+        for path in folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)
-        yield FOLDER
+        yield
 
 
 def start(
@@ -130,19 +129,20 @@ def see_through(
     return "\n".join(shown), "\n".join(wrong)
 
 
-def run_demo(*, port: int, keep: bool) -> int:
+def run_demo(*, port: int, keep: bool, folder: Path) -> int:
     """The whole demo; returns the exit status.
 
     :param port: of Airflow's web server.
+    :param folder: emptied first; holds all that the demo makes, which stays to look at.
     :param keep: whether everything stays up, with the table shown, until a person ends it.
     """
     say = Progress()
     require_free(port)
-    with own_folder() as folder, ProcessGroup() as group:
+    with own_folder(folder), ProcessGroup() as group:
         try:
             return _run(group, folder, port=port, keep=keep, say=say)
-        except requests.ConnectionError:
-            # Of a process that is gone one hears first that it no longer answers.
+        except (NotReady, RunFailed, requests.RequestException):
+            # A process that is gone is the reason, and what it no longer answers only how it is noticed.
             time.sleep(1)
             group.check()
             raise
