@@ -18,13 +18,14 @@ class CertificateAuthority:
     on trusting the same authority after a restart. Whoever can read that key can pretend to be any site to
     those clients, hence its mode 0600.
 
-    :param directory: where ``ca.pem`` is written.
+    :param directory: where ``ca.pem`` is written; made if need be.
     :param keep_key: whether the key is kept beside it.
     """
 
     def __init__(self, directory: Path, *, keep_key: bool) -> None:
         import trustme
 
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.ca_file = directory / "ca.pem"
         key_file = directory / "ca-key.pem"
         if keep_key and self.ca_file.exists() and key_file.exists():

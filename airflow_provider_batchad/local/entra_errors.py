@@ -8,12 +8,13 @@ from __future__ import annotations
 import time
 import uuid
 from dataclasses import dataclass
-from typing import Final
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Final
 
 from airflow_provider_batchad.local.call import current_call
 from airflow_provider_batchad.local.json_answer import answer_json
+
+if TYPE_CHECKING:
+    from aiohttp import web
 
 # "Microsoft identity platform: error codes", and recordings of the real service.
 SERVER_HEADERS: Final = {

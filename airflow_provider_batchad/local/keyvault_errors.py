@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
-
 from airflow_provider_batchad.local.call import current_call
 from airflow_provider_batchad.local.json_answer import answer_json
 from airflow_provider_batchad.local.tokens import RejectionReason, TokenRejected
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from airflow_provider_batchad.local.tokens import Principal
 
 _USUAL_CODES: Final = {

@@ -1,7 +1,7 @@
 """Fixtures for tests against local Azure, for this project's tests and for its users'.
 
-Not registered as a pytest plugin by itself: it would load in every test run of every environment that has this
-package. To have the fixtures, write in the ``conftest.py`` of your tests' root::
+Not registered as a pytest plugin by itself: it would load in every test run of every environment that has
+this package. To have the fixtures, write in the ``conftest.py`` of your tests' root::
 
     pytest_plugins = ["airflow_provider_batchad.local.pytest_plugin"]
 

@@ -125,7 +125,8 @@ class LocalAzure:
 
     @contextlib.asynccontextmanager
     async def _serving(self, directory: Path) -> AsyncIterator[None]:
-        authority = CertificateAuthority(directory, keep_key=self.config.state_dir is not None)
+        kept = self.config.state_dir
+        authority = CertificateAuthority(kept.resolve() if kept else directory, keep_key=kept is not None)
         self.ca_file = authority.ca_file
         context = authority.server_context()
         async with contextlib.AsyncExitStack() as stack:
@@ -148,16 +149,12 @@ class LocalAzure:
 
     @contextlib.asynccontextmanager
     async def _work_directory(self) -> AsyncIterator[Path]:
-        kept = self.config.state_dir
-        if kept is not None:
-            kept.mkdir(mode=0o700, parents=True, exist_ok=True)
-        directory = kept.resolve() if kept is not None else Path(tempfile.mkdtemp(prefix="batchad-local-"))
+        directory = Path(tempfile.mkdtemp(prefix="batchad-local-"))
         try:
             yield directory
         finally:
             self.secrets_file.close()
-            if kept is None:
-                await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
     def _fill(self) -> None:
         for secret in self.config.vault_secrets:

@@ -50,15 +50,7 @@ async def build_services(
         tokens=azure.tokens,
         roles=azure.roles,
     )
-    azure.batch = BatchAccount(
-        azure.config,
-        clock=azure.clock,
-        base_url=azure.endpoints.batch,
-        work_dir=directory / "nodes",
-        ca_file=azure.ca_file,
-    )
-    await azure.batch.start()
-    stack.push_async_callback(azure.batch.stop)
+    azure.batch = await _start_account(azure, directory, stack)
     batch = BatchApi(
         azure.batch,
         identify=partial(_identify_for_batch, azure),
@@ -83,3 +75,18 @@ def _identify_for_batch(azure: LocalAzure, request: web.Request) -> Principal:
     return azure.tokens.verify_header(
         request.headers.get("Authorization"), audience=BATCH_RESOURCE, tenant_id=azure.config.tenant.id
     )
+
+
+async def _start_account(
+    azure: LocalAzure, directory: Path, stack: contextlib.AsyncExitStack
+) -> BatchAccount:
+    account = BatchAccount(
+        azure.config,
+        clock=azure.clock,
+        base_url=azure.endpoints.batch,
+        work_dir=directory / "nodes",
+        ca_file=azure.ca_file,
+    )
+    stack.push_async_callback(account.stop)
+    await account.start()
+    return account
