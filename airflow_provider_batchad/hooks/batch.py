@@ -91,7 +91,6 @@ class AzureBatchAdHook(BaseHook):
                 content = _first_bytes(response, request.max_bytes)
                 return batch_response(response.status_code, response.headers, content)
         except AzureError as error:
-            _read_error_body(error)
             raise translate(error, request, self.connection.account_url, self.principal) from error
 
     def run(self, steps: Steps[T], pause: Callable[[float], object] = time.sleep) -> T:
@@ -139,15 +138,3 @@ def _first_bytes(response: Any, max_bytes: int | None) -> bytes:
         if len(content) >= max_bytes:
             break
     return bytes(content[:max_bytes])
-
-
-def _read_error_body(error: Any) -> None:
-    from azure.core.exceptions import AzureError
-
-    response = getattr(error, "response", None)
-    if response is not None and hasattr(response, "read"):
-        try:
-            response.read()
-        except AzureError:
-            # The connection broke within the error's body: its status is all there is.
-            return

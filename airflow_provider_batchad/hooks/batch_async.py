@@ -79,7 +79,6 @@ class AzureBatchAdAsyncHook:
                 content = await _first_bytes(response, request.max_bytes)
                 return batch_response(response.status_code, response.headers, content)
         except AzureError as error:
-            await _read_error_body(error)
             principal = describe_principal(connection, self._callback)
             raise translate(error, request, connection.account_url, principal) from error
 
@@ -123,15 +122,3 @@ async def _first_bytes(response: Any, max_bytes: int | None) -> bytes:
         if len(content) >= max_bytes:
             break
     return bytes(content[:max_bytes])
-
-
-async def _read_error_body(error: Any) -> None:
-    from azure.core.exceptions import AzureError
-
-    response = getattr(error, "response", None)
-    if response is not None and hasattr(response, "read"):
-        try:
-            await response.read()
-        except AzureError:
-            # The connection broke within the error's body: its status is all there is.
-            return

@@ -1,12 +1,22 @@
-"""azure-batch's clients, sync and async, with our authentication policy in their pipeline."""
+"""azure-batch's clients, sync and async, with our policies in their pipeline."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import azure.batch
+import azure.batch.aio
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+
+from airflow_provider_batchad.identity.credential import (
+    AsyncCallbackCredential,
+    AsyncTokenPolicy,
+    CallbackCredential,
+    TokenPolicy,
+)
+
 if TYPE_CHECKING:
-    import azure.batch
-    import azure.batch.aio
+    from azure.core.pipeline import PipelineRequest, PipelineResponse
 
     from airflow_provider_batchad.connection import BatchConnection
     from airflow_provider_batchad.identity.tokens import TokenCallback
@@ -19,16 +29,24 @@ _OPTIONS: dict[str, Any] = {
     "retry_backoff_max": 30,
     "connection_timeout": 20,
     "read_timeout": 120,
+    # A redirect would take the request to a host that the connection does not name.
+    "permit_redirects": False,
 }
+
+
+class ReadErrorBody(SansIOHTTPPolicy[Any, Any]):
+    """Reads the body of an error that answers a streamed request, before azure-batch parses it."""
+
+    def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> Any:
+        """Read it; an awaitable in an async pipeline, which azure-core awaits."""
+        if response.http_response.status_code >= 400 and request.context.options.get("stream"):
+            return response.http_response.read()
+        return None
 
 
 def batch_client(connection: BatchConnection, callback: TokenCallback) -> azure.batch.BatchClient:
     """The sync client of the connection's account."""
-    from azure.batch import BatchClient
-
-    from airflow_provider_batchad.identity.credential import CallbackCredential, TokenPolicy
-
-    return BatchClient(
+    return azure.batch.BatchClient(
         connection.account_url,
         CallbackCredential(callback),
         authentication_policy=TokenPolicy(callback, connection.account_url),
@@ -38,11 +56,7 @@ def batch_client(connection: BatchConnection, callback: TokenCallback) -> azure.
 
 def async_batch_client(connection: BatchConnection, callback: TokenCallback) -> azure.batch.aio.BatchClient:
     """The async client of the connection's account."""
-    from azure.batch.aio import BatchClient
-
-    from airflow_provider_batchad.identity.credential import AsyncCallbackCredential, AsyncTokenPolicy
-
-    return BatchClient(
+    return azure.batch.aio.BatchClient(
         connection.account_url,
         AsyncCallbackCredential(callback),
         authentication_policy=AsyncTokenPolicy(callback, connection.account_url),
@@ -52,5 +66,8 @@ def async_batch_client(connection: BatchConnection, callback: TokenCallback) -> 
 
 def _options(connection: BatchConnection) -> dict[str, Any]:
     ca_file = connection.cloud.ca_file
-    # Our steps follow pages themselves; a redirect would take the token with it.
-    return {**_OPTIONS, "permit_redirects": False, **({"connection_verify": ca_file} if ca_file else {})}
+    return {
+        **_OPTIONS,
+        "custom_hook_policy": ReadErrorBody(),
+        **({"connection_verify": ca_file} if ca_file else {}),
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, assert_never
 
 from airflow_provider_batchad.connection import BatchConnection, SignIn
@@ -9,6 +10,8 @@ from airflow_provider_batchad.hooks.configuration import custom_clouds
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.identity.tokens import TokenCallback
+
+_SDK_LOGGERS = ("azure", "msal")
 
 
 def resolve_connection(airflow_connection: Any) -> BatchConnection:
@@ -33,7 +36,17 @@ def token_callback(connection: BatchConnection) -> TokenCallback:
 
     from airflow_provider_batchad.identity.tokens import TokenCallback
 
+    _quieten_sdks()
     return TokenCallback.for_connection(connection, on_secret=mask_secret)
+
+
+def _quieten_sdks() -> None:
+    # They write a dozen lines at INFO for each request, which would bury the task's own log. Whoever gave
+    # these loggers a level (``[logging] namespace_levels``) keeps it.
+    for name in _SDK_LOGGERS:
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.WARNING)
 
 
 def describe_principal(connection: BatchConnection, callback: TokenCallback | None) -> str:
