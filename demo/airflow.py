@@ -135,7 +135,9 @@ class Standalone:
                     f"After {timeout_seconds:.0f} s Airflow still waits for {', '.join(missing)}; "
                     f"its output is in {self.log}."
                 )
-            self._watch_components()
+            if self._watch_components() and "database" not in up:
+                up.add("database")
+                on_progress("database")
             self._group.check()
             for part, state in self.api.health().items():
                 if state == "healthy" and part not in up:
@@ -147,14 +149,18 @@ class Standalone:
         healthy = up >= {"metadatabase", "scheduler", "dag_processor", "triggerer"}
         return healthy and len(self._components) == len(COMPONENTS)
 
-    def _watch_components(self) -> None:
-        """Find the four that ``standalone`` starts; it does not notice itself when one of them ends."""
+    def _watch_components(self) -> bool:
+        """Find the four that ``standalone`` starts once its database is there; whether there is one yet.
+
+        It does not notice itself when one of them ends.
+        """
         if self._process is None or len(self._components) == len(COMPONENTS):
-            return
+            return True
         for name, process in find_components(self._process).items():
             if name not in self._components:
                 self._components[name] = process
                 self._group.watch(f"Airflow's {name}", process, log=self.log)
+        return bool(self._components)
 
 
 def find_components(standalone: psutil.Process) -> dict[str, psutil.Process]:
