@@ -11,7 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_batchad.errors import BatchServiceError, Conflict, NotFound, TasksRejected
+from airflow_provider_batchad.errors import (
+    BatchServiceError,
+    Conflict,
+    NotFound,
+    Superseded,
+    TasksRejected,
+)
 from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.jobs.adding import add_tasks
 from airflow_provider_batchad.jobs.adoption import JOB_SELECT, find_adoptable, find_jobs, supersede
@@ -23,6 +29,7 @@ from airflow_provider_batchad.jobs.termination import OVER_CODES, is_alive, term
 __all__ = ["Plan", "Submitted", "submit", "terminate"]
 
 _MAX_REPEATS = 5
+_STALE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,12 +56,15 @@ def submit(spec: JobSpec, plan: Plan, now: Callable[[], datetime]) -> Steps[Subm
     :raises TasksRejected: Batch refused a task; the job is terminated, so that nothing is half done.
     :raises BatchServiceError: any other refusal.
     """
+    looked = now()
     known = yield from find_jobs(plan)
     superseded = yield from supersede(plan, known)
     job = yield from find_adoptable(plan, known, spec.task_ids)
     attached = job is not None
     if job is None:
         job, attached = yield from _create(spec, plan)
+        if now() - looked > _STALE:
+            yield from _look_again(plan, job)
     etag = None
     if state_of(job) in ALIVE:
         try:
@@ -87,6 +97,17 @@ def _create(spec: JobSpec, plan: Plan) -> Steps[tuple[dict[str, Any], bool]]:
         return (yield from _read_instead(plan, error)), True
     created = {"id": plan.job_id, "state": "active", "eTag": answer.headers.get("etag")}
     return created, False
+
+
+def _look_again(plan: Plan, created: Mapping[str, Any]) -> Steps[None]:
+    # Airflow gives a silent process up after minutes: one that hung between its look and its creation made
+    # the job beside the one of the try that has replaced it.
+    try:
+        yield from find_jobs(plan)
+    except Superseded as error:
+        reason = f"Airflow: {error.message}"[:1000]
+        yield from terminate(created["id"], reason, etag=created.get("eTag"), owner=plan.owner)
+        raise
 
 
 def _read_instead(plan: Plan, refused: Conflict) -> Steps[dict[str, Any]]:
