@@ -33,8 +33,7 @@ def run(args: argparse.Namespace) -> int:
         _remove_exports(args)
         asyncio.run(_serve(config, args))
     except (OSError, ValueError, KeyError) as error:
-        reason = error.strerror if isinstance(error, OSError) and not error.filename else None
-        print(f"batchad local: {reason or _plain(error)}", file=sys.stderr)
+        print(f"batchad local: {_describe(error)}", file=sys.stderr)
         return 1
     finally:
         _remove_exports(args)
@@ -123,5 +122,7 @@ def _read_role(path: Path) -> Role:
         raise ValueError(f"--role-file {path}: {error}") from None
 
 
-def _plain(error: Exception) -> str:
+def _describe(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error.args[0]) if isinstance(error, KeyError) else str(error)

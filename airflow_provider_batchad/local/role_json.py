@@ -17,7 +17,8 @@ def role_from_json(document: Mapping[str, Any]) -> Role:
     :raises ValueError: it is neither.
     :raises TypeError: it is no JSON object.
     """
-    properties = _lowered(document.get("properties", document))
+    outer = _lowered(document)
+    properties = _lowered(outer["properties"]) if "properties" in outer else outer
     name = properties.get("rolename") or properties.get("name")
     if not isinstance(name, str) or not name:
         raise ValueError("a role definition needs a roleName (or, in the Azure CLI's form, a Name)")
@@ -25,7 +26,7 @@ def role_from_json(document: Mapping[str, Any]) -> Role:
     permissions = tuple(_permission_from_json(_lowered(one)) for one in listed)
     if not any(one.actions or one.data_actions for one in permissions):
         raise ValueError(f"role {name!r} has neither actions nor dataActions")
-    given = _lowered(document).get("name") if "properties" in document else properties.get("id")
+    given = outer.get("name") if "properties" in outer else outer.get("id")
     return Role(
         id=str(given) if _is_guid(given) else str(uuid.uuid4()),
         name=name,

@@ -11,8 +11,9 @@ import requests
 
 from airflow_provider_batchad.local.pytest_plugin import local_azure, local_azure_config
 from airflow_provider_batchad.local.server import LocalAzure
+from tests.contract.batch_fixtures import batch, own_batch
 
-__all__ = ["local_azure", "local_azure_config"]
+__all__ = ["batch", "local_azure", "local_azure_config", "own_batch"]
 
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 

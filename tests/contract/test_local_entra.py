@@ -251,7 +251,7 @@ def test_unknown_tenant_is_refused_at_discovery_already(
     local_azure: LocalAzure, session: requests.Session
 ) -> None:
     unknown = "99999999-0000-4000-8000-000000000000"
-    with pytest.raises(ValueError, match="AADSTS90002|Unable to get authority"):
+    with pytest.raises(ValueError, match=r"AADSTS90002|Unable to get authority"):
         msal.ConfidentialClientApplication(
             CLIENT_ID,
             client_credential="x",

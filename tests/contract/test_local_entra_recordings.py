@@ -65,7 +65,7 @@ class Asker:
 
 
 REQUESTS: dict[int, list[Callable[[Asker], requests.Response]]] = {
-    7000215: [lambda ask: ask.token(client_secret="wrong")],  # noqa: S106
+    7000215: [lambda ask: ask.token(client_secret="wrong")],
     7000222: [lambda ask: ask.expired_secret()],
     700016: [lambda ask: ask.token(client_id=UNKNOWN)],
     90002: [lambda ask: ask.token(tenant=UNKNOWN), lambda ask: ask.unknown_tenant_discovery()],

@@ -201,7 +201,7 @@ def test_bad_token_is_challenged_with_the_reason(
     if change == "expired":
         machine.clock.advance(3601)
     if change == "malformed":
-        token = "neither.a.token"  # noqa: S105
+        token = "neither.a.token"
     answer = session.get(
         f"{machine.endpoints.keyvault}/secrets/batch-client-secret/?api-version=7.4",
         headers={"Authorization": f"Bearer {token}"},
