@@ -13,7 +13,7 @@ export PYTHON
 .PHONY: demo test check format bench nightly constraints clean .venv-peer
 
 demo: $(READY)         ## set up and run the example on local Azure and a real Airflow (KEEP=1: leave it running; PORT=8090)
-	@.venv/bin/python -m demo --port $(PORT) $(if $(KEEP),--keep)
+	@.venv/bin/python -m demo --port $(PORT) $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(READY)         ## set up and run the tests (ARGS="-k vault" for some of them)
 	@.venv/bin/python -m pytest $(ARGS)
