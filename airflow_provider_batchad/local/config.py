@@ -126,7 +126,8 @@ class LocalAzureConfig:
         choose each.
     :param tenant: the account's and the vault's.
     :param token_lifetime_seconds: of every token; Entra ID's own is 60 to 90 minutes.
-    :param vault_secrets: beside the applications' own secrets, which Key Vault keeps where they name one.
+    :param vault_secrets: beside the applications' own secrets, which Key Vault keeps where they name one; by
+        default ``batch-tenant-id`` and ``batch-client-id``, those of the first application.
     :param files_dir: a directory that the storage service lets everyone read.
     :param state_dir: keeps the certificate authority between runs; a temporary directory by default.
     :param secrets_file: gets every secret and token, one a line, so that logs and databases can be searched
@@ -145,10 +146,7 @@ class LocalAzureConfig:
     other_tenants: tuple[TenantConfig, ...] = ()
     applications: tuple[ApplicationConfig, ...] = (AIRFLOW_APPLICATION,)
     managed_identities: tuple[ManagedIdentityConfig, ...] = (WORKER_IDENTITY,)
-    vault_secrets: tuple[VaultSecretConfig, ...] = (
-        VaultSecretConfig(name="batch-tenant-id", value=TenantConfig().id, confidential=False),
-        VaultSecretConfig(name="batch-client-id", value=AIRFLOW_APPLICATION.client_id, confidential=False),
-    )
+    vault_secrets: tuple[VaultSecretConfig, ...] | None = None
     pools: tuple[PoolConfig, ...] = (PoolConfig(id="cpu"),)
     roles: tuple[Role, ...] = ()
     assignments: tuple[AssignmentConfig, ...] = DEFAULT_ASSIGNMENTS
@@ -188,6 +186,17 @@ class LocalAzureConfig:
     def vault_scope(self) -> str:
         """The vault's resource ID."""
         return f"{self.resource_group_scope}/providers/Microsoft.KeyVault/vaults/{self.vault}"
+
+    @property
+    def initial_vault_secrets(self) -> tuple[VaultSecretConfig, ...]:
+        """What the vault holds at first, the applications' own secrets aside."""
+        if self.vault_secrets is not None or not self.applications:
+            return self.vault_secrets or ()
+        first = self.applications[0]
+        ids = {"batch-tenant-id": first.tenant_id or self.tenant.id, "batch-client-id": first.client_id}
+        return tuple(
+            VaultSecretConfig(name=name, value=value, confidential=False) for name, value in ids.items()
+        )
 
     def scope_of(self, resource: ResourceName) -> str:
         """The resource ID that a role is assigned at."""

@@ -157,7 +157,7 @@ class LocalAzure:
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
     def _fill(self) -> None:
-        for secret in self.config.vault_secrets:
+        for secret in self.config.initial_vault_secrets:
             self.vault.set_secret(secret.name, secret.value, confidential=secret.confidential)
         for application in self.config.applications:
             registered = self.directory.application(application.client_id)

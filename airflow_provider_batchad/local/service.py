@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from aiohttp import web
@@ -85,6 +86,8 @@ class Service:
                 else:
                     response = await _run(request, handler)
                 status, size = response.status, _body_length(response)
+                if not (self._clock.is_real or response.prepared):
+                    response.headers["Date"] = formatdate(self._clock.time(), usegmt=True)
                 return response
             finally:
                 seconds = time.perf_counter() - started
@@ -121,11 +124,8 @@ class Service:
     async def _answer_with_faults(
         self, request: web.Request, handler: Handler, call: Call
     ) -> tuple[web.StreamResponse, FaultRule | None]:
-        if self._faults.need_principal:
-            call.principal = await self._part.find_principal(request)
-        rule = self._faults.take(
-            when="before", service=self.name, operation=call.operation, principal=call.principal
-        )
+        asker = await self._part.find_principal(request) if self._faults.need_principal else None
+        rule = self._faults.take(when="before", service=self.name, operation=call.operation, principal=asker)
         response: web.StreamResponse | None = None
         if rule is not None:
             await self._wait(rule)
@@ -133,7 +133,10 @@ class Service:
             response = await _run(request, handler)
         if rule is None:
             rule = self._faults.take(
-                when="after", service=self.name, operation=call.operation, principal=call.principal
+                when="after",
+                service=self.name,
+                operation=call.operation,
+                principal=call.principal or asker,
             )
             if rule is not None:
                 await self._wait(rule)

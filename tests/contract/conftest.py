@@ -25,7 +25,7 @@ def bundle_environment(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
     for name in _BUNDLE_VARIABLES:
         monkeypatch.delenv(name, raising=False)
     if request.param == "bundle exported":
-        bundle = ssl.get_default_verify_paths().cafile or requests.certs.where()
+        bundle = ssl.get_default_verify_paths().cafile or requests.utils.DEFAULT_CA_BUNDLE_PATH
         for name in _BUNDLE_VARIABLES[:3]:
             monkeypatch.setenv(name, bundle)
 

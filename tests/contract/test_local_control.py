@@ -129,12 +129,16 @@ def test_roles_can_be_defined_assigned_and_taken(local_azure: LocalAzure, contro
     control("POST", "/roles/assignments", {**body, "role": "No such role"}, status=404)
 
 
-def test_clock_moves_and_comes_back(local_azure: LocalAzure, control: ControlPort) -> None:
+def test_clock_moves_and_comes_back(
+    local_azure: LocalAzure, session: requests.Session, control: ControlPort
+) -> None:
     control("PUT", "/clock", {"set": "2030-01-01T00:00:00Z"})
     control("PUT", "/clock", {"freeze": True})
     shown = control("PUT", "/clock", {"advance_seconds": 3600})
     assert shown["now"].startswith("2030-01-01T01:00:0")
     assert not shown["is_real"]
+    answer = session.get(f"{local_azure.endpoints.entra}/common/discovery/v2.0/keys")
+    assert answer.headers["Date"] == "Tue, 01 Jan 2030 01:00:00 GMT"
     assert control("PUT", "/clock", {"real": True})["is_real"]
     refused = control("PUT", "/clock", {"freeze": True, "real": True}, status=400)
     assert "exactly one" in refused["error"]

@@ -98,7 +98,7 @@ def test_new_version_is_current_and_the_old_one_stays_readable(
 def test_lists_are_paged(machine: LocalAzure, secrets: SecretClient) -> None:
     for number in range(60):
         machine.vault.set_secret(f"secret-{number:02}", "value")
-    listed = [one.name for one in secrets.list_properties_of_secrets()]
+    listed = [str(one.name) for one in secrets.list_properties_of_secrets()]
     assert listed == sorted({*listed})
     assert len(listed) == 63
     assert machine.ledger.counts()["keyvault"]["Get Secrets"] == 3 + 1
@@ -149,7 +149,7 @@ def test_without_a_role_the_vault_names_the_action_and_the_caller(
     assert refused.value.status_code == 403
     assert refused.value.error is not None
     assert refused.value.error.innererror["code"] == "ForbiddenByRbac"
-    message = refused.value.error.message
+    message = str(refused.value.error.message)
     assert "Action: 'Microsoft.KeyVault/vaults/secrets/getSecret/action'" in message
     assert f"Caller: appid={worker.app_id};oid={worker.object_id}" in message
 

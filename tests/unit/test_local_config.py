@@ -7,7 +7,12 @@ import pytest
 
 from airflow_provider_batchad.local.arguments import add_arguments
 from airflow_provider_batchad.local.command import read_config
-from airflow_provider_batchad.local.config import ApplicationConfig, LocalAzureConfig, PoolConfig
+from airflow_provider_batchad.local.config import (
+    ApplicationConfig,
+    LocalAzureConfig,
+    PoolConfig,
+    TenantConfig,
+)
 
 
 def parse(*arguments: str) -> LocalAzureConfig:
@@ -56,6 +61,15 @@ def test_scopes_nest_as_azure_resource_ids_do() -> None:
     assert config.vault_scope == (
         "/subscriptions/s/resourceGroups/group/providers/Microsoft.KeyVault/vaults/safe"
     )
+
+
+def test_vault_holds_the_ids_of_whatever_tenant_and_application_there_are() -> None:
+    tenant = TenantConfig(id="t", domain="d")
+    application = ApplicationConfig(name="other", client_id="c")
+    config = LocalAzureConfig(tenant=tenant, applications=(application,))
+    held = {one.name: one.value for one in config.initial_vault_secrets}
+    assert held == {"batch-tenant-id": "t", "batch-client-id": "c"}
+    assert LocalAzureConfig(vault_secrets=()).initial_vault_secrets == ()
 
 
 def test_configured_secret_is_not_shown() -> None:
