@@ -117,7 +117,10 @@ class AzureBatchSubmitJobOperator(BaseOperator):
             return self._wait_and_finish(hook, spec, job_id)
 
     def execute_complete(
-        self, context: Context, event: Mapping[str, Any], deadline: str | None = None
+        self,
+        context: Context,  # noqa: ARG002 - Airflow hands it over
+        event: Mapping[str, Any],
+        deadline: str | None = None,
     ) -> Any:
         """Resume after the trigger fired."""
         from airflow_provider_batchad.hooks import AzureBatchAdHook

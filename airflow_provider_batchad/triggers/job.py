@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
 
 UNREACHABLE = "unreachable"
 FAILED = "failed"
+
+# Airflow fails a task whose trigger fires before the scheduler has read that the process which deferred it
+# has ended: it takes that end for the end of the process that resumes (process_executor_events).
+SETTLE_SECONDS = 5.0
 
 
 class AzureBatchJobTrigger(BaseTrigger):
@@ -52,6 +57,7 @@ class AzureBatchJobTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait, and fire."""
+        await asyncio.sleep(SETTLE_SECONDS)
         status, message = await self._wait()
         event = {"status": status, "job_id": self.job_id, "message": message}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]

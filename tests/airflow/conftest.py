@@ -1,4 +1,4 @@
-"""One real Airflow and its local Azures for all tests of this folder: they take most of a minute to start."""
+"""One real Airflow and local Azure for all tests of this folder: they take most of a minute to start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ import pytest
 
 from airflow_provider_batchad.local.client_settings import (
     client_environment,
-    describe_cloud,
     describe_connection,
 )
 from airflow_provider_batchad.local.config import (
@@ -38,15 +37,12 @@ STRANGER = ApplicationConfig(name="stranger", vault_secret_name="stranger-secret
 class Deployment:
     """A running Airflow and what it talks to.
 
-    :param azure: tokens live an hour.
-    :param short: a second one, where they live five seconds.
-    :param secrets_files: every secret and token of the two.
+    :param secrets_file: has every secret and token that local Azure knows.
     """
 
     airflow: Standalone
     azure: LocalAzure
-    short: LocalAzure
-    secrets_files: tuple[Path, ...]
+    secrets_file: Path
 
     def start_run(self, dag_id: str, logical_date: str | None = None) -> str:
         """Unpause the DAG and run it once."""
@@ -81,25 +77,18 @@ class Deployment:
         return self.airflow.api.get(path, deserialize="true")["value"]
 
 
-def _connections(azure: LocalAzure, short: LocalAzure) -> dict[str, dict[str, Any]]:
+def _connections(azure: LocalAzure) -> dict[str, dict[str, Any]]:
     normal = describe_connection(azure)
-    hurried = describe_connection(short)
-    hurried["extra"]["cloud"] = "short"
     reader = json.loads(json.dumps(normal))
     reader["login"] = READER.client_id
     reader["extra"]["vault_credential_name"] = READER.vault_secret_name
-    return {
-        "batchad_default": normal,
-        "short_sync": hurried,
-        "short_deferred": hurried,
-        "read_only": reader,
-    }
+    return {"batchad_default": normal, "read_only": reader}
 
 
 @pytest.fixture(scope="session")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     home = tmp_path_factory.mktemp("airflow")
-    secrets_files = (home / "secrets", home / "short-secrets")
+    secrets_file = home / "secrets"
     config = LocalAzureConfig(
         port=0,
         applications=(AIRFLOW_APPLICATION, READER, STRANGER),
@@ -108,24 +97,19 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             AssignmentConfig(principal="reader", role="Azure Batch Account Reader", resource="batch"),
         ),
         pools=(PoolConfig(id="cpu", nodes=2, slots=8),),
-        secrets_file=secrets_files[0],
+        secrets_file=secrets_file,
     )
-    hurried = replace(config, token_lifetime_seconds=5.0, secrets_file=secrets_files[1])
     with ExitStack() as stack:
         azure = stack.enter_context(LocalAzure(config))
-        short = stack.enter_context(LocalAzure(hurried))
         environment = client_environment(azure)
         del environment["AIRFLOW_CONN_BATCHAD_DEFAULT"]
-        environment["AIRFLOW__BATCHAD__CLOUDS"] = json.dumps(
-            {"local": describe_cloud(azure), "short": describe_cloud(short)}
-        )
         group = stack.enter_context(ProcessGroup())
         airflow = Standalone(
             AirflowSettings(home=home / "airflow", dags_folder=DAGS, environment=environment), group=group
         )
         airflow.start()
         airflow.wait_until_ready()
-        for conn_id, connection in _connections(azure, short).items():
+        for conn_id, connection in _connections(azure).items():
             body = {**connection, "connection_id": conn_id, "extra": json.dumps(connection["extra"])}
             airflow.api.post("connections", body)
-        yield Deployment(airflow=airflow, azure=azure, short=short, secrets_files=secrets_files)
+        yield Deployment(airflow=airflow, azure=azure, secrets_file=secrets_file)

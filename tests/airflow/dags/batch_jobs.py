@@ -18,7 +18,7 @@ def tasks(count: int, failing: int | None = None) -> list[dict[str, str]]:
 
 def define(dag_id: str, **arguments: object) -> DAG:
     with DAG(dag_id, schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False) as dag:
-        AzureBatchSubmitJobOperator(task_id="submit", **{"pool_id": "cpu", "poll_interval": 2, **arguments})
+        AzureBatchSubmitJobOperator(task_id="submit", **{"pool_id": "cpu", "poll_interval": 1, **arguments})
     return dag
 
 
@@ -29,12 +29,9 @@ for deferrable in (True, False):
             f"{mode}_{count}", tasks=tasks(count), outputs="name.txt", deferrable=deferrable
         )
     globals()[f"{mode}_failing"] = define(f"{mode}_failing", tasks=tasks(20, 7), deferrable=deferrable)
-    globals()[f"{mode}_long"] = define(
-        f"{mode}_long", command_line="/bin/sleep 30", deferrable=deferrable, batchad_conn_id=f"short_{mode}"
-    )
+    globals()[f"{mode}_long"] = define(f"{mode}_long", command_line="/bin/sleep 30", deferrable=deferrable)
 
 read_only = define("read_only", tasks=tasks(3), batchad_conn_id="read_only")
 wrong_task = define(
     "wrong_task", tasks=[{"id": "a", "command_line": "true"}, {"id": "b", "comand_line": "x"}]
 )
-overdue = define("overdue", command_line="/bin/sleep 60", deferrable=False)
