@@ -29,7 +29,7 @@ class JobProgress:
 
     job_id: str
     tasks: int
-    succeeded: int
+    completed: int
     failed: int
 
 
@@ -102,7 +102,7 @@ class LocalAzureProcess:
         """Every Batch job, oldest first."""
         return [
             JobProgress(
-                job_id=job["id"], tasks=job["tasks"], succeeded=job["succeeded"], failed=job["failed"]
+                job_id=job["job_id"], tasks=job["tasks"], completed=job["completed"], failed=job["failed"]
             )
             for job in self._ask("/batch/jobs")["jobs"]
         ]

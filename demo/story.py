@@ -93,8 +93,8 @@ class JobWatch:
         jobs = self._azure.jobs()
         for job in jobs:
             if job not in self.jobs:
-                failed = f", {job.failed} failed" if job.failed else ""
-                self._say(f"Batch job {job.job_id}: {job.succeeded} of {job.tasks} tasks done{failed}")
+                failed = f", {job.failed} of them failed" if job.failed else ""
+                self._say(f"Batch job {job.job_id}: {job.completed} of {job.tasks} tasks done{failed}")
         self.jobs = jobs
 
 

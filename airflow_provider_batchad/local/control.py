@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from airflow_provider_batchad.local.call import current_call
-from airflow_provider_batchad.local.control_batch import BatchControl
 from airflow_provider_batchad.local.control_directory import DirectoryControl
 from airflow_provider_batchad.local.control_request import (
     ControlRefused,
@@ -44,7 +43,6 @@ class Control:
             web.put("/clock", answering("Change Clock", self.change_clock)),
             web.get("/batch/jobs", answering("List Batch Jobs", self.list_batch_jobs)),
             *DirectoryControl(self._azure).routes(),
-            *BatchControl(self._azure).routes(),
         ]
 
     async def find_principal(self, _request: web.Request) -> Principal | None:
