@@ -58,7 +58,7 @@ def running(*arguments: str) -> Iterator[Running]:
             assert process.poll() is None, process.stderr and process.stderr.read()
             yield Running(process, "".join(lines))
         finally:
-            process.kill()
+            process.terminate()
 
 
 def refused(*arguments: str) -> str:
