@@ -12,10 +12,12 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 _REASONS = {
-    Ending.TASKS_FAILED: "{failed} of {submitted} task(s) failed: {failures}.",
-    Ending.TASKS_UNFINISHED: "it was ended ({reason}) before {unfinished} of {submitted} task(s) were done.",
+    Ending.TASKS_FAILED: "{failed} of {submitted} task(s) failed: {failures}{ended_early}.",
+    Ending.TASKS_UNFINISHED: "it was ended ({reason}) before {unfinished} of {submitted} task(s) were done"
+    "{failed_too}.",
     Ending.TASKS_MISSING: "{missing} of {submitted} submitted task(s) are not in it: somebody deleted them.",
-    Ending.TIME_LIMIT: "its maxWallClockTime ended it with {unfinished} of {submitted} task(s) not done.",
+    Ending.TIME_LIMIT: "its maxWallClockTime ended it with {unfinished} of {submitted} task(s) not done"
+    "{failed_too}.",
     Ending.GONE: "it is no longer there: somebody deleted it.",
     Ending.RUNNING: "it is in state {state!r}, though its end was reported.",
 }
@@ -53,10 +55,14 @@ def check_outcome(outcome: JobOutcome, max_failed_tasks: int) -> None:
         return
     shown = [f"{failure.task_id} ({_exit(failure)})" for failure in outcome.failures[:_SHOWN]]
     more = len(outcome.failures) - len(shown)
+    failures = ", ".join(shown) + (f" and {more} more" if more else "")
+    by_itself = (outcome.terminate_reason or "AllTasksComplete").casefold() == "alltaskscomplete"
     reason = _REASONS[ending].format(
         failed=len(outcome.failures),
         submitted=outcome.submitted,
-        failures=", ".join(shown) + (f" and {more} more" if more else ""),
+        failures=failures,
+        failed_too=f", and {len(outcome.failures)} failed: {failures}" if failures else "",
+        ended_early="" if by_itself else f"; the job was ended: {outcome.terminate_reason}",
         unfinished=len(outcome.unfinished),
         missing=len(outcome.missing),
         reason=outcome.terminate_reason or "no reason given",
