@@ -35,13 +35,20 @@ class _Answer:
 class EntraId:
     """The token endpoint of one cloud.
 
+    :param retries: above 0, a request whose connection broke is sent once more.
     :param clock: the time in seconds since the epoch.
     """
 
     def __init__(
-        self, cloud: AzureCloud, *, on_secret: Callable[[str], None], clock: Callable[[], float]
+        self,
+        cloud: AzureCloud,
+        *,
+        on_secret: Callable[[str], None],
+        retries: int,
+        clock: Callable[[], float],
     ) -> None:
         self._cloud = cloud
+        self._retries = retries
         self._on_secret = on_secret
         self._clock = clock
         # MSAL keeps discovery documents here for a day, and errors too: emptied after each failure, since a
@@ -56,7 +63,7 @@ class EntraId:
         :raises SignInError: any other refusal.
         :raises Unreachable: no answer, or one that says to try again.
         """
-        http = _HttpClient(self._cloud.ca_file)
+        http = _HttpClient(self._cloud.ca_file, retries=self._retries)
         asked_at = self._clock()
         try:
             found = self._ask(http, principal, scope, claims)
@@ -126,13 +133,13 @@ class _HttpClient:
     redirect with the client secret in the body.
     """
 
-    def __init__(self, ca_file: str | None) -> None:
+    def __init__(self, ca_file: str | None, *, retries: int) -> None:
         import requests
-        from requests.adapters import HTTPAdapter
 
         self._verify = {"verify": ca_file} if ca_file is not None else {}
+        self._attempts = 2 if retries else 1
+        # Its own adapter is left as it is: one that may try again (MSAL's may) sleeps out any Retry-After.
         self._session = requests.Session()
-        self._session.mount("https://", HTTPAdapter(max_retries=1))
         self.last: _Answer | None = None
 
     def get(self, url: str, **options: Any) -> requests.Response:
@@ -147,13 +154,23 @@ class _HttpClient:
     def _send(self, method: str, url: str, options: dict[str, Any]) -> requests.Response:
         self.last = None
         settings = {"timeout": _TIMEOUT_SECONDS, **options, **self._verify, "allow_redirects": False}
-        response = self._session.request(method, url, **settings)
+        response = self._request(method, url, settings)
         self.last = _Answer(
             status=response.status_code,
             retry_after_seconds=parse_retry_after(response.headers),
             text=response.text if response.status_code >= 400 else "",
         )
         return response
+
+    def _request(self, method: str, url: str, settings: dict[str, Any]) -> requests.Response:
+        from requests import ConnectionError as BrokenConnection
+
+        for _ in range(self._attempts - 1):
+            try:
+                return self._session.request(method, url, **settings)
+            except BrokenConnection:
+                continue
+        return self._session.request(method, url, **settings)
 
 
 def _read_token(found: Any, asked_at: float) -> AccessToken | None:

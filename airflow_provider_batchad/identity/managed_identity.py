@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_batchad.errors import BatchAdError, SignInError, Unreachable
 from airflow_provider_batchad.identity.tokens import AccessToken
-from airflow_provider_batchad.identity.unreachable import did_not_answer, retry_after_of
-from airflow_provider_batchad.identity.vault_credential import client_settings
+from airflow_provider_batchad.identity.unreachable import SignInWatch, did_not_answer, retry_after_of
+from airflow_provider_batchad.identity.vault_credential import credential_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,25 +35,26 @@ class MachineIdentity:
         """
         from azure.identity import ManagedIdentityCredential
 
+        watch = SignInWatch()
         try:
             # One of its own for each token: azure-identity's copy would answer a refused token again.
             with ManagedIdentityCredential(
-                client_id=principal.client_id, **client_settings(self._cloud, self._retries)
+                client_id=principal.client_id, **credential_settings(self._cloud, self._retries, watch)
             ) as credential:
                 found = credential.get_token(scope, claims=claims)
         except Exception as error:
-            raise _explain(error, principal) from error
+            raise _explain(error, principal, watch) from error
         self._on_secret(found.token)
         return AccessToken(token=found.token, expires_on=float(found.expires_on))
 
 
-def _explain(error: Exception, principal: ManagedIdentity) -> BatchAdError:
+def _explain(error: Exception, principal: ManagedIdentity, watch: SignInWatch) -> BatchAdError:
     text = " ".join((getattr(error, "message", None) or str(error)).split())
-    if did_not_answer(error):
+    if did_not_answer(error) or watch.saw_outage():
         return Unreachable(
             f"The endpoint of the machine's managed identity did not answer: {text}",
             step="token",
-            retry_after_seconds=retry_after_of(error),
+            retry_after_seconds=retry_after_of(error) or watch.retry_after_seconds,
             remedy="Has this machine a managed identity? Otherwise choose another 'extra.sign_in'.",
         )
     which = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, assert_never
@@ -52,7 +51,7 @@ class BatchSignIn:
             vault=_vault_of(connection, on_secret=on_secret, retries=retries, clock=clock),
             on_secret=on_secret,
         )
-        self._entra = EntraId(connection.cloud, on_secret=on_secret, clock=clock)
+        self._entra = EntraId(connection.cloud, on_secret=on_secret, retries=retries, clock=clock)
         self._machine = MachineIdentity(connection.cloud, on_secret=on_secret, retries=retries)
         self._principal: Principal | None = None
 
@@ -117,8 +116,8 @@ def _vault_of(
         return None
     return KeyVault(
         vault_url=connection.vault_url,
-        credential_factory=functools.partial(
-            make_vault_credential, connection, on_secret=on_secret, retries=retries
+        credential_factory=lambda watch: make_vault_credential(
+            connection, on_secret=on_secret, retries=retries, watch=watch
         ),
         ca_file=connection.cloud.ca_file,
         verify_challenge_resource=connection.cloud.verify_challenge_resource,

@@ -3,14 +3,50 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import math
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _TRY_AGAIN: Final = frozenset({408, 429})
+# The virtual machines' own address: the default chain looks there, and on other machines nobody answers.
+_IMDS_HOST: Final = "169.254.169.254"
+
+
+class SignInWatch:
+    """Watches what azure-identity sends and gets: its errors say neither, least of all those of a chain."""
+
+    def __init__(self) -> None:
+        self._unanswered: str | None = None
+        self._status: int | None = None
+        self._retry_after_seconds: float | None = None
+
+    def hooks(self) -> dict[str, Any]:
+        """Keywords for a credential, which azure-core's pipeline understands."""
+        return {"raw_request_hook": self._asked, "raw_response_hook": self._answered}
+
+    def saw_outage(self) -> bool:
+        """Whether the last who was asked did not answer, or said to try again."""
+        if self._unanswered is not None:
+            return self._unanswered != _IMDS_HOST
+        return self._status is not None and is_outage(self._status)
+
+    @property
+    def retry_after_seconds(self) -> float | None:
+        return self._retry_after_seconds
+
+    def _asked(self, request: Any) -> None:
+        self._unanswered = urlsplit(request.http_request.url).hostname or ""
+        self._status = self._retry_after_seconds = None
+
+    def _answered(self, response: Any) -> None:
+        self._unanswered = None
+        self._status = response.http_response.status_code
+        self._retry_after_seconds = parse_retry_after(response.http_response.headers)
 
 
 def is_outage(status: int) -> bool:
@@ -19,7 +55,7 @@ def is_outage(status: int) -> bool:
 
 
 def did_not_answer(error: BaseException) -> bool:
-    """Whether a failure is of the network, or is an answer that says to try again.
+    """Whether a failure is of the network, or is an answer that is none, or one that says to try again.
 
     azure-identity reports a dead host as a refused sign-in; what really happened is further down the chain.
     """
@@ -40,6 +76,8 @@ def did_not_answer(error: BaseException) -> bool:
         requests.RequestException,
         TimeoutError,
         ConnectionError,
+        json.JSONDecodeError,
+        UnicodeDecodeError,
     )
     for link in chain_of(error):
         if isinstance(link, network):

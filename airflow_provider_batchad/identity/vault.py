@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from airflow_provider_batchad.errors import BatchAdError
+from airflow_provider_batchad.identity.unreachable import SignInWatch
 from airflow_provider_batchad.identity.vault_errors import explain_vault_error
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class KeyVault:
         self,
         *,
         vault_url: str,
-        credential_factory: Callable[[], TokenCredential],
+        credential_factory: Callable[[SignInWatch], TokenCredential],
         ca_file: str | None,
         verify_challenge_resource: bool,
         on_secret: Callable[[str], None],
@@ -67,6 +68,7 @@ class KeyVault:
         self._clock = clock
         self._credential: TokenCredential | None = None
         self._client: SecretClient | None = None
+        self._watch = SignInWatch()
 
     def get_secret(self, name: str, *, field: str = "extra.vault_credential_name") -> VaultSecret:
         """One secret.
@@ -78,12 +80,13 @@ class KeyVault:
         """
         wanted, _, version = name.partition("/")
         try:
-            found = self._open().get_secret(wanted, version or None)
+            secret = self._read(self._open().get_secret(wanted, version or None))
         except BatchAdError:
             raise
         except Exception as error:
-            raise explain_vault_error(error, vault_url=self._vault_url, field=field) from error
-        secret = self._read(found)
+            raise explain_vault_error(
+                error, vault_url=self._vault_url, field=field, watch=self._watch
+            ) from error
         self._warn_of_validity(secret)
         return secret
 
@@ -103,7 +106,7 @@ class KeyVault:
         if self._client is None:
             from azure.keyvault.secrets import SecretClient
 
-            self._credential = self._credential_factory()
+            self._credential = self._credential_factory(self._watch)
             options = {"connection_verify": self._ca_file} if self._ca_file is not None else {}
             self._client = SecretClient(
                 self._vault_url,
@@ -117,7 +120,9 @@ class KeyVault:
         return self._client
 
     def _read(self, found: KeyVaultSecret) -> VaultSecret:
-        value = found.value or ""
+        value = found.value
+        if not isinstance(value, str):
+            raise TypeError("the answer holds no text as the secret's value")
         self._on_secret(value)
         properties = found.properties
         return VaultSecret(

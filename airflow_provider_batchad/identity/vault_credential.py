@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_batchad.clouds import AzureCloud
     from airflow_provider_batchad.connection import BatchConnection
+    from airflow_provider_batchad.identity.unreachable import SignInWatch
 
 
 def check_vault_sign_in(connection: BatchConnection) -> None:
@@ -32,11 +33,12 @@ def check_vault_sign_in(connection: BatchConnection) -> None:
 
 
 def make_vault_credential(
-    connection: BatchConnection, *, on_secret: Callable[[str], None], retries: int
+    connection: BatchConnection, *, on_secret: Callable[[str], None], retries: int, watch: SignInWatch
 ) -> VaultCredential:
     """The credential to read the connection's vault with; none of the kinds ever opens a browser.
 
     :param retries: how often the endpoint that gives the tokens is asked again.
+    :param watch: sees whether it answered.
     :raises ValueError: azure-identity misses what the environment should say.
     """
     from azure.identity import (
@@ -47,7 +49,7 @@ def make_vault_credential(
         WorkloadIdentityCredential,
     )
 
-    settings = client_settings(connection.cloud, retries)
+    settings = credential_settings(connection.cloud, retries, watch)
     identity_id = connection.managed_identity_client_id
     credential: Any
     match connection.vault_sign_in:
@@ -75,9 +77,9 @@ def make_vault_credential(
     return VaultCredential(credential, resource=connection.cloud.vault_resource, on_secret=on_secret)
 
 
-def client_settings(cloud: AzureCloud, retries: int) -> dict[str, Any]:
-    """What every client of azure-identity and azure-core is given for a cloud."""
-    settings: dict[str, Any] = {"retry_total": retries}
+def credential_settings(cloud: AzureCloud, retries: int, watch: SignInWatch) -> dict[str, Any]:
+    """What every credential of azure-identity is given for a cloud."""
+    settings: dict[str, Any] = {"retry_total": retries, **watch.hooks()}
     if cloud.custom:
         # It asks login.microsoftonline.com whether it knows the authority, which it cannot.
         settings["disable_instance_discovery"] = True

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.errors import BatchAdError, Unreachable, VaultError
 from airflow_provider_batchad.identity.unreachable import did_not_answer, retry_after_of
 
+if TYPE_CHECKING:
+    from airflow_provider_batchad.identity.unreachable import SignInWatch
+
 _AADSTS: Final = re.compile(r"AADSTS\d+")
 _LONGEST_TEXT: Final = 600
+# What azure-keyvault-secrets stumbles over where the answer is JSON, but not Key Vault's.
+_BROKEN: Final = (AttributeError, KeyError, TypeError)
 
 # learn.microsoft.com/azure/key-vault/general/rest-error-codes
 _FORBIDDEN: Final = {
@@ -23,18 +28,20 @@ _FORBIDDEN: Final = {
 }
 
 
-def explain_vault_error(error: Exception, *, vault_url: str, field: str) -> BatchAdError:
+def explain_vault_error(error: Exception, *, vault_url: str, field: str, watch: SignInWatch) -> BatchAdError:
     """The failure in the words of the connection.
 
     :param field: the connection's field that names the secret.
+    :param watch: saw whether what signs in to the vault answered.
     """
     from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
-    if did_not_answer(error):
+    signing_in = not isinstance(error, HttpResponseError) or isinstance(error, ClientAuthenticationError)
+    if did_not_answer(error) or isinstance(error, _BROKEN) or (signing_in and watch.saw_outage()):
         return Unreachable(
             f"Key Vault {vault_url}, or what signs in to it, did not answer: {_text(error)}",
             step="vault",
-            retry_after_seconds=retry_after_of(error),
+            retry_after_seconds=retry_after_of(error) or watch.retry_after_seconds,
             remedy="Check the field 'extra.vault_url', the network and, for a cloud of your own, 'ca_file'.",
         )
     if isinstance(error, HttpResponseError) and error.status_code is not None:
