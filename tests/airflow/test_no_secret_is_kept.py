@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def test_database_logs_and_xcoms_hold_no_secret_and_no_token(deployment: Deployment) -> None:
-    for dag_id in ("deferred_1", "sync_failing"):
-        deployment.run(dag_id)
+    runs = {dag_id: deployment.start_run(dag_id) for dag_id in ("deferred_1", "sync_failing")}
+    for dag_id, run_id in runs.items():
+        deployment.wait_for_run(dag_id, run_id)
     known = set(deployment.secrets_file.read_text().splitlines())
     assert sum(value.startswith("eyJ") for value in known) >= 4, "no token was handed out"
     home = deployment.airflow.settings.home
