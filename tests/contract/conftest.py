@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from azure.keyvault.secrets._shared import http_challenge_cache
 
 from airflow_provider_batchad.local.pytest_plugin import local_azure, local_azure_config
 from airflow_provider_batchad.local.server import LocalAzure
@@ -28,6 +29,13 @@ def bundle_environment(request: pytest.FixtureRequest, monkeypatch: pytest.Monke
         bundle = ssl.get_default_verify_paths().cafile or requests.utils.DEFAULT_CA_BUNDLE_PATH
         for name in _BUNDLE_VARIABLES[:3]:
             monkeypatch.setenv(name, bundle)
+
+
+@pytest.fixture(autouse=True)
+def forgotten_challenges() -> None:
+    """Key Vault's clients keep challenges by host and port for the whole process, and the system gives a port
+    out again: without this, a test would now and then find its vault known."""
+    http_challenge_cache.clear()
 
 
 @pytest.fixture
