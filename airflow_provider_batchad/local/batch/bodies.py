@@ -70,7 +70,8 @@ def decode(body: bytes) -> dict[str, Any]:
         raise _invalid_body("The request body is not valid JSON.") from None
     if not isinstance(decoded, dict):
         raise _invalid_body(_unexpected_node(decoded, "StartObject"))
-    return decoded
+    # Annotations of OData are no properties; clients send back those of an entity that they have read.
+    return {name: value for name, value in decoded.items() if "odata." not in name}
 
 
 def validate(decoded: dict[str, Any], build: Callable[[Any], _M], edm_type: str) -> _M:

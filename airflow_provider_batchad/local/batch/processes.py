@@ -75,15 +75,13 @@ class Processes:
 
     async def close(self) -> None:
         """End the agent, which kills every process of every task."""
-        writer, agent, reading = self._writer, self._agent, self._reading
-        if writer is None or agent is None or reading is None:
-            return
-        # The agent kills when its channel ends; ours must stay open for reading until it has.
-        writer.write_eof()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(reading, _STOP_SECONDS)
-        writer.close()
-        await asyncio.to_thread(_wait_for, agent)
+        if self._writer is not None and self._reading is not None:
+            # The agent kills when its channel ends; ours must stay open for reading until it has.
+            self._writer.write_eof()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._reading, _STOP_SECONDS)
+        if self._agent is not None:
+            await asyncio.to_thread(_wait_for, self._agent)
 
     async def start(self, command: Command) -> RunningProcess:
         """Run a command.
@@ -117,6 +115,8 @@ class Processes:
             self._send({"kill": process.number})
 
     async def _start_agent(self) -> None:
+        if self._agent is not None:
+            await asyncio.to_thread(_wait_for, self._agent)
         ours, theirs = socket.socketpair()
         with theirs:
             # -I and -S: the agent needs the standard library only, and starts in a few milliseconds.
@@ -151,7 +151,9 @@ class Processes:
             process.started.set_exception(ProcessRefused(message["errno"], message["message"]))
 
     def _lose_agent(self) -> None:
-        self._writer = None
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
         lost, self._running = self._running, {}
         for process in lost.values():
             if process.pid:

@@ -103,7 +103,7 @@ def show_pool(pool: Pool, base_url: str) -> dict[str, Any]:
 
 
 def show_node(node: Node, base_url: str) -> dict[str, Any]:
-    """``BatchNode``."""
+    """``BatchNode``; its public address is one of those that are kept for documentation."""
     allocated = to_iso(node.allocated)
     return {
         "id": node.id,
@@ -121,6 +121,17 @@ def show_node(node: Node, base_url: str) -> dict[str, Any]:
         "runningTaskSlotsCount": node.slots - node.free_slots,
         "totalTasksSucceeded": node.total_tasks_succeeded,
         "isDedicated": True,
+        "endpointConfiguration": {
+            "inboundEndpoints": [
+                {
+                    "name": "SSHRule.0",
+                    "protocol": "tcp",
+                    "publicIPAddress": "192.0.2.1",
+                    "frontendPort": 50_000 + node.number,
+                    "backendPort": 22,
+                }
+            ]
+        },
         "nodeAgentInfo": {"version": "1.12.4", "lastUpdateTime": allocated},
         "virtualMachineInfo": {"imageReference": _IMAGE | {"exactVersion": "22.04.202501010"}},
     }
