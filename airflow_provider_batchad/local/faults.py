@@ -32,7 +32,7 @@ class FaultRule:
     :param code: the service's error code in that answer; the usual one of the status by default.
     :param body: the whole body of that answer, in place of the service's error.
     :param broken: ``reset`` the connection without an answer; ``truncate`` the body half-way; ``garble`` it
-        (same length, not what it was).
+        (same length, not what it was). The contents of files are streamed: only ``reset`` breaks them.
     :param delay_seconds: wait so long first, in real time. Alone: a slow but good answer.
     :param hold: wait until the rule is removed.
     :param skip: let this many matching requests pass first.

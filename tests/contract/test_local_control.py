@@ -187,3 +187,31 @@ def test_body_that_is_no_json_is_refused(local_azure: LocalAzure, session: reque
     for path in ("/faults", "/roles"):
         answer = session.post(local_azure.endpoints.control + path, data=b"{not json")
         assert answer.status_code == 400
+
+
+def test_jobs_are_shown_with_how_far_they_are(
+    local_azure: LocalAzure, session: requests.Session, control: ControlPort
+) -> None:
+    token, _ = local_azure.tokens.issue(
+        local_azure.directory.principal(APPLICATION),
+        audience="https://batch.core.windows.net/",
+        lifetime_seconds=60,
+    )
+    for number in (2, 1):
+        created = session.post(
+            f"{local_azure.endpoints.batch}/jobs?api-version=2025-06-01",
+            json={"id": f"job{number}", "poolInfo": {"poolId": "cpu"}},
+            headers={"Authorization": f"Bearer {token}"},
+        )
+        assert created.status_code == 201
+    added = session.post(
+        f"{local_azure.endpoints.batch}/jobs/job1/tasks?api-version=2025-06-01",
+        json={"id": "t", "commandLine": "/bin/true"},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert added.status_code == 201
+    jobs = control("GET", "/batch/jobs")["jobs"]
+    assert [(one["job_id"], one["state"], one["tasks"]) for one in jobs] == [
+        ("job2", "active", 0),
+        ("job1", "active", 1),
+    ]
