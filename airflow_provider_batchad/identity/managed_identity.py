@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_batchad.errors import BatchAdError, SignInError, Unreachable
 from airflow_provider_batchad.identity.tokens import AccessToken
-from airflow_provider_batchad.identity.unreachable import SignInWatch, did_not_answer, retry_after_of
+from airflow_provider_batchad.identity.unreachable import AnswerWatch, did_not_answer
 from airflow_provider_batchad.identity.vault_credential import credential_settings
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class MachineIdentity:
         """
         from azure.identity import ManagedIdentityCredential
 
-        watch = SignInWatch()
+        watch = AnswerWatch()
         try:
             # One of its own for each token: azure-identity's copy would answer a refused token again.
             with ManagedIdentityCredential(
@@ -48,13 +48,13 @@ class MachineIdentity:
         return AccessToken(token=found.token, expires_on=float(found.expires_on))
 
 
-def _explain(error: Exception, principal: ManagedIdentity, watch: SignInWatch) -> BatchAdError:
+def _explain(error: Exception, principal: ManagedIdentity, watch: AnswerWatch) -> BatchAdError:
     text = " ".join((getattr(error, "message", None) or str(error)).split())
     if did_not_answer(error) or watch.saw_outage():
         return Unreachable(
             f"The endpoint of the machine's managed identity did not answer: {text}",
             step="token",
-            retry_after_seconds=retry_after_of(error) or watch.retry_after_seconds,
+            retry_after_seconds=watch.retry_after_seconds,
             remedy="Has this machine a managed identity? Otherwise choose another 'extra.sign_in'.",
         )
     which = (

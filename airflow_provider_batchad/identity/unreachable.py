@@ -15,18 +15,24 @@ if TYPE_CHECKING:
 _TRY_AGAIN: Final = frozenset({408, 429})
 # The virtual machines' own address: the default chain looks there, and on other machines nobody answers.
 _IMDS_HOST: Final = "169.254.169.254"
+_RETRY_AFTER_HEADERS: Final = ("Retry-After", "retry-after-ms", "x-ms-retry-after-ms")
+_LONGEST_SLEEP_SECONDS: Final = 10.0
 
 
-class SignInWatch:
-    """Watches what azure-identity sends and gets: its errors say neither, least of all those of a chain."""
+class AnswerWatch:
+    """Watches what a client of azure-identity or azure-core sends and gets.
+
+    The errors of the former say neither, least of all those of a chain. And azure-core sleeps out whatever
+    ``Retry-After`` says, an hour if need be: a long one is taken off the answer, and told to the caller.
+    """
 
     def __init__(self) -> None:
+        self.retry_after_seconds: float | None = None
         self._unanswered: str | None = None
         self._status: int | None = None
-        self._retry_after_seconds: float | None = None
 
     def hooks(self) -> dict[str, Any]:
-        """Keywords for a credential, which azure-core's pipeline understands."""
+        """Keywords for a client or credential, which azure-core's pipeline understands."""
         return {"raw_request_hook": self._asked, "raw_response_hook": self._answered}
 
     def saw_outage(self) -> bool:
@@ -35,18 +41,18 @@ class SignInWatch:
             return self._unanswered != _IMDS_HOST
         return self._status is not None and is_outage(self._status)
 
-    @property
-    def retry_after_seconds(self) -> float | None:
-        return self._retry_after_seconds
-
     def _asked(self, request: Any) -> None:
         self._unanswered = urlsplit(request.http_request.url).hostname or ""
-        self._status = self._retry_after_seconds = None
+        self._status = self.retry_after_seconds = None
 
     def _answered(self, response: Any) -> None:
+        headers = response.http_response.headers
         self._unanswered = None
         self._status = response.http_response.status_code
-        self._retry_after_seconds = parse_retry_after(response.http_response.headers)
+        self.retry_after_seconds = parse_retry_after(headers)
+        if (self.retry_after_seconds or 0.0) > _LONGEST_SLEEP_SECONDS:
+            for name in _RETRY_AFTER_HEADERS:
+                headers.pop(name, None)
 
 
 def is_outage(status: int) -> bool:
@@ -95,16 +101,6 @@ def chain_of(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(link))
         yield link
         link = link.__cause__ or link.__context__
-
-
-def retry_after_of(error: BaseException) -> float | None:
-    """How long the service asked to wait, in seconds, where an answer is part of the failure."""
-    for link in chain_of(error):
-        response = getattr(link, "response", None)
-        headers = getattr(response, "headers", None)
-        if headers:
-            return parse_retry_after(headers)
-    return None
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:

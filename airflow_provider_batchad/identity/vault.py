@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from airflow_provider_batchad.errors import BatchAdError
-from airflow_provider_batchad.identity.unreachable import SignInWatch
+from airflow_provider_batchad.identity.unreachable import AnswerWatch
 from airflow_provider_batchad.identity.vault_errors import explain_vault_error
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class KeyVault:
         self,
         *,
         vault_url: str,
-        credential_factory: Callable[[SignInWatch], TokenCredential],
+        credential_factory: Callable[[AnswerWatch], TokenCredential],
         ca_file: str | None,
         verify_challenge_resource: bool,
         on_secret: Callable[[str], None],
@@ -68,7 +68,8 @@ class KeyVault:
         self._clock = clock
         self._credential: TokenCredential | None = None
         self._client: SecretClient | None = None
-        self._watch = SignInWatch()
+        self._sign_in_watch = AnswerWatch()
+        self._vault_watch = AnswerWatch()
 
     def get_secret(self, name: str, *, field: str = "extra.vault_credential_name") -> VaultSecret:
         """One secret.
@@ -85,7 +86,11 @@ class KeyVault:
             raise
         except Exception as error:
             raise explain_vault_error(
-                error, vault_url=self._vault_url, field=field, watch=self._watch
+                error,
+                vault_url=self._vault_url,
+                field=field,
+                sign_in=self._sign_in_watch,
+                vault=self._vault_watch,
             ) from error
         self._warn_of_validity(secret)
         return secret
@@ -106,7 +111,7 @@ class KeyVault:
         if self._client is None:
             from azure.keyvault.secrets import SecretClient
 
-            self._credential = self._credential_factory(self._watch)
+            self._credential = self._credential_factory(self._sign_in_watch)
             options = {"connection_verify": self._ca_file} if self._ca_file is not None else {}
             self._client = SecretClient(
                 self._vault_url,
@@ -115,6 +120,7 @@ class KeyVault:
                 retry_total=self._retries,
                 connection_timeout=_CONNECT_SECONDS,
                 read_timeout=_READ_SECONDS,
+                **self._vault_watch.hooks(),
                 **options,
             )
         return self._client

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_batchad.clouds import AzureCloud
     from airflow_provider_batchad.connection import BatchConnection
-    from airflow_provider_batchad.identity.unreachable import SignInWatch
+    from airflow_provider_batchad.identity.unreachable import AnswerWatch
 
 
 def check_vault_sign_in(connection: BatchConnection) -> None:
@@ -33,7 +33,7 @@ def check_vault_sign_in(connection: BatchConnection) -> None:
 
 
 def make_vault_credential(
-    connection: BatchConnection, *, on_secret: Callable[[str], None], retries: int, watch: SignInWatch
+    connection: BatchConnection, *, on_secret: Callable[[str], None], retries: int, watch: AnswerWatch
 ) -> VaultCredential:
     """The credential to read the connection's vault with; none of the kinds ever opens a browser.
 
@@ -77,7 +77,7 @@ def make_vault_credential(
     return VaultCredential(credential, resource=connection.cloud.vault_resource, on_secret=on_secret)
 
 
-def credential_settings(cloud: AzureCloud, retries: int, watch: SignInWatch) -> dict[str, Any]:
+def credential_settings(cloud: AzureCloud, retries: int, watch: AnswerWatch) -> dict[str, Any]:
     """What every credential of azure-identity is given for a cloud."""
     settings: dict[str, Any] = {"retry_total": retries, **watch.hooks()}
     if cloud.custom:

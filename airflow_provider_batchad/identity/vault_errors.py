@@ -6,10 +6,10 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.errors import BatchAdError, Unreachable, VaultError
-from airflow_provider_batchad.identity.unreachable import did_not_answer, retry_after_of
+from airflow_provider_batchad.identity.unreachable import did_not_answer
 
 if TYPE_CHECKING:
-    from airflow_provider_batchad.identity.unreachable import SignInWatch
+    from airflow_provider_batchad.identity.unreachable import AnswerWatch
 
 _AADSTS: Final = re.compile(r"AADSTS\d+")
 _LONGEST_TEXT: Final = 600
@@ -28,20 +28,22 @@ _FORBIDDEN: Final = {
 }
 
 
-def explain_vault_error(error: Exception, *, vault_url: str, field: str, watch: SignInWatch) -> BatchAdError:
+def explain_vault_error(
+    error: Exception, *, vault_url: str, field: str, sign_in: AnswerWatch, vault: AnswerWatch
+) -> BatchAdError:
     """The failure in the words of the connection.
 
     :param field: the connection's field that names the secret.
-    :param watch: saw whether what signs in to the vault answered.
+    :param sign_in: saw whether what signs in to the vault answered; ``vault``, whether the vault did.
     """
     from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
     signing_in = not isinstance(error, HttpResponseError) or isinstance(error, ClientAuthenticationError)
-    if did_not_answer(error) or isinstance(error, _BROKEN) or (signing_in and watch.saw_outage()):
+    if did_not_answer(error) or isinstance(error, _BROKEN) or (signing_in and sign_in.saw_outage()):
         return Unreachable(
             f"Key Vault {vault_url}, or what signs in to it, did not answer: {_text(error)}",
             step="vault",
-            retry_after_seconds=retry_after_of(error) or watch.retry_after_seconds,
+            retry_after_seconds=vault.retry_after_seconds or sign_in.retry_after_seconds,
             remedy="Check the field 'extra.vault_url', the network and, for a cloud of your own, 'ca_file'.",
         )
     if isinstance(error, HttpResponseError) and error.status_code is not None:

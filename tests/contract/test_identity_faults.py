@@ -154,6 +154,16 @@ def test_short_outage_of_the_vault_is_waited_out(signing_in):
     assert signing_in.callback(retries=3)()
 
 
+@pytest.mark.parametrize("service", ["keyvault", "identity"])
+def test_long_wait_that_a_service_asks_for_is_told_and_not_slept_out(signing_in, service):
+    """azure-core would sleep for all of it, on the worker."""
+    headers = {"Retry-After": "3000"}
+    signing_in.azure.faults.add(FaultRule(service=service, status=429, headers=headers))
+    with pytest.raises(Unreachable) as caught:
+        signing_in.callback(retries=1)()
+    assert caught.value.retry_after_seconds == 3000
+
+
 def test_broken_connection_to_entra_id_is_tried_once_more(signing_in):
     rule = signing_in.azure.faults.add(FaultRule(service="entra", operation="Token", broken="reset", times=1))
     assert signing_in.callback(retries=3)()

@@ -11,7 +11,7 @@ import jwt
 import pytest
 
 from airflow_provider_batchad.errors import CloudConfigurationError, ConnectionFieldError
-from airflow_provider_batchad.identity.unreachable import SignInWatch
+from airflow_provider_batchad.identity.unreachable import AnswerWatch
 from airflow_provider_batchad.identity.vault_credential import make_vault_credential
 from airflow_provider_batchad.local.config import AssignmentConfig, LocalAzureConfig, ManagedIdentityConfig
 from airflow_provider_batchad.local.server import LocalAzure
@@ -155,7 +155,7 @@ def test_default_chain_never_opens_a_browser(signing_in, monkeypatch, wish):
     connection = signing_in.connection(vault_sign_in="default")
     try:
         credential = make_vault_credential(
-            connection, on_secret=signing_in.seen.append, retries=0, watch=SignInWatch()
+            connection, on_secret=signing_in.seen.append, retries=0, watch=AnswerWatch()
         )
     except ValueError:
         assert wish == "InteractiveBrowserCredential"  # nothing is left of the chain then
