@@ -111,7 +111,7 @@ TASK_MEMBERS: Final = (
     | _names(
         "exitConditions commandLine containerSettings resourceFiles outputFiles environmentSettings "
         "affinityInfo constraints requiredSlots userIdentity executionInfo nodeInfo multiInstanceSettings "
-        "dependsOn applicationPackageReferences authenticationTokenSettings"
+        "dependsOn applicationPackageReferences"
     )
 )
 POOL_MEMBERS: Final = _COMMON | _names(

@@ -1,0 +1,135 @@
+"""Whatever local Batch is asked, it answers in its own shape and without an error of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from airflow_provider_batchad.local.batch.operations import OPERATIONS, Operation
+from tests.contract.batch_fixtures import Batch
+
+WORDS = """
+    id commandLine poolInfo poolId value constraints maxWallClockTime maxTaskRetryCount dependsOn taskIds
+    taskIdRanges start end exitConditions exitCodes code exitOptions jobAction default resourceFiles httpUrl
+    filePath environmentSettings name userIdentity autoUser scope metadata priority disableTasks
+    terminateReason onAllTasksComplete autoPoolSpecification containerSettings requiredSlots
+"""
+NAMES = st.sampled_from(WORDS.split())
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=20)
+    | st.sampled_from(["cpu", "t", "PT1H", "requeue", "terminatejob", "../x", "a" * 65, "\ud800"])
+)
+BODIES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(NAMES | st.text(max_size=5), inner, max_size=5)
+    ),
+    max_leaves=15,
+)
+TASK_PARTS = ("constraints", "exitConditions", "dependsOn", "resourceFiles", "userIdentity")
+IDS = st.sampled_from(["j", "t", "cpu", "none", "%00", "a%2Fb", "..%2F..", "J", "%C3%28", "x" * 300])
+QUERIES = st.sampled_from(
+    [
+        "",
+        "&$filter=id eq 'j'",
+        "&$filter=(((",
+        "&$filter=executionInfo/exitCode gt 99999999999999999999",
+        "&$filter=creationTime gt DateTime'9999-12-31T23:59:59.9999999Z'",
+        "&$filter=creationTime gt DateTime'0001-01-01T00:00:00Z'",
+        "&$select=id,state",
+        "&$select=,",
+        "&$expand=stats",
+        "&maxresults=1",
+        "&maxresults=9999999999999999999999",
+        "&$skiptoken=WATV2:AAAA:1$1",
+        "&$skiptoken=%ff",
+        "&recursive=perhaps",
+        "&recursive=true",
+        "&&=&x",
+    ]
+)
+HEADERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "If-Match": st.sampled_from(["*", "0x1", '"', ""]),
+        "If-None-Match": st.sampled_from(["*", "0x1"]),
+        "If-Modified-Since": st.sampled_from(["Sun, 06 Nov 1994 08:49:37 GMT", "x", "1994", "99999"]),
+        "If-Unmodified-Since": st.sampled_from(["Sun, 06 Nov 2094 08:49:37 GMT", "-1"]),
+        "ocp-range": st.sampled_from(
+            ["bytes=0-0", "bytes=-1", "bytes=9-1", "x", "bytes=99999999999999999999-"]
+        ),
+        "return-client-request-id": st.sampled_from(["true", "x"]),
+        "client-request-id": st.sampled_from(["abc", ""]),
+    },
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def something_there(batch: Batch) -> None:
+    """A job ``j`` with a task ``t`` that has run, so that not every request ends in 404."""
+    pool = {"poolId": "cpu"}
+    assert batch.send("POST", "/jobs", {"id": "j", "poolInfo": pool, "usesTaskDependencies": True}).ok
+    batch.run("j", "t", "/bin/echo x")
+
+
+def check(answer: requests.Response) -> None:
+    assert answer.status_code < 500, answer.text
+    assert answer.headers["DataServiceVersion"] == "3.0"
+    if answer.status_code >= 400 and answer.request.method != "HEAD":
+        body = answer.json()
+        assert body["code"]
+        assert answer.headers["request-id"] in body["message"]["value"]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_no_request_is_too_much_for_it(batch: Batch, operation: Operation, data: st.DataObject) -> None:
+    path = operation.path.replace("{file_path:.+}", data.draw(IDS))
+    for name in ("job_id", "task_id", "pool_id", "node_id"):
+        path = path.replace(f"{{{name}}}", data.draw(st.just("j") | st.just("t") | IDS))
+    body: Any = data.draw(BODIES) if operation.method in ("POST", "PUT", "PATCH") else None
+    path += f"?api-version=2025-06-01{data.draw(QUERIES)}"
+    answer = batch.send(operation.method, path, body, headers=data.draw(HEADERS))
+    check(answer)
+    if operation.name == "Create Job" and answer.ok:
+        batch.send("DELETE", f"/jobs/{body['id']}")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    body=st.fixed_dictionaries(
+        {"id": st.just("t"), "commandLine": st.text(max_size=9)},
+        optional=dict.fromkeys(TASK_PARTS, BODIES),
+    )
+)
+def test_no_task_is_too_much_for_it(batch: Batch, body: dict[str, Any]) -> None:
+    job_id = batch.create_job(pool="empty")
+    check(batch.send("POST", f"/jobs/{job_id}/tasks", body))
+    check(batch.send("POST", f"/jobs/{job_id}/addtaskcollection", {"value": [body]}))
+    check(batch.send("GET", f"/jobs/{job_id}/tasks"))
+    batch.send("DELETE", f"/jobs/{job_id}")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    method=st.sampled_from(["GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"]),
+    parts=st.lists(
+        st.sampled_from(
+            ["jobs", "tasks", "files", "j", "t", "pools", "nodes", "", ".", "%2e%2e", "jobschedules"]
+        ),
+        max_size=7,
+    ),
+)
+def test_no_path_is_too_much_for_it(batch: Batch, method: str, parts: list[str]) -> None:
+    if method == "DELETE" and len(parts) < 5:
+        method = "GET"
+    check(batch.send(method, "/" + "/".join(parts)))
