@@ -34,7 +34,7 @@ def find_jobs(plan: Plan) -> Steps[KnownJobs]:
     for job in jobs:
         attempt = parse_attempt(plan.prefix, job["id"])
         if attempt is not None and plan.is_ours(job):
-            plan.check_not_superseded(job, made_by=attempt)
+            plan.check_not_superseded(job)
             known.append((attempt, job))
     return known
 
@@ -67,7 +67,7 @@ def supersede(plan: Plan, known: KnownJobs) -> Steps[tuple[str, ...]]:
     """End the jobs that a clear of the Airflow task left behind; their ids."""
     superseded = []
     for attempt, job in known:
-        if plan.is_of_an_earlier_epoch(attempt) and state_of(job) in ALIVE:
+        if not plan.is_of_this_epoch(attempt) and state_of(job) in ALIVE:
             yield from terminate(job["id"], f"Superseded by {plan.job_id}: the Airflow task was cleared.")
             superseded.append(job["id"])
     return tuple(superseded)

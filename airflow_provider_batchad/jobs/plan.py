@@ -72,18 +72,12 @@ class Plan:
         first = min(self.first_try, self.attempt.number)
         return attempt.epoch == self.attempt.epoch and first <= attempt.number <= self.attempt.number
 
-    def is_of_an_earlier_epoch(self, attempt: Attempt) -> bool:
-        """Whether a job of that try was left behind by a clear."""
-        # The number of the try only ever grows: a zombie of an earlier one never ends a later one's job.
-        return attempt.number < self.attempt.number and not self.is_of_this_epoch(attempt)
+    def check_not_superseded(self, job: Mapping[str, Any]) -> None:
+        """Nothing for a job that no later try has made or attached to; the numbers of tries only ever grow.
 
-    def check_not_superseded(self, job: Mapping[str, Any], made_by: Attempt | None = None) -> None:
-        """Nothing for a job that no later try has made or attached to.
-
-        :param made_by: the try that the job's id names.
         :raises Superseded: this process is a zombie: Airflow gave its task up and started a later try.
         """
         written = metadata_of(job).get(TRY_KEY, "")
-        later = max(int(written) if written.isdecimal() else 0, made_by.number if made_by else 0)
+        later = int(written) if written.isdecimal() else 0
         if later > self.attempt.number:
             raise Superseded(job_id=str(job["id"]), number=self.attempt.number, later=later)

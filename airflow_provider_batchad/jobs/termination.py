@@ -42,11 +42,10 @@ def _version_of(job_id: str, owner: str | None) -> Steps[str | None]:
     if owner is None:
         return None
     try:
-        job = (yield from ask(requests.get_job(job_id, select="id,state,eTag,metadata"))).json()
+        job = (yield from ask(requests.get_job(job_id, select="id,eTag,metadata"))).json()
     except NotFound:
         return None
-    still_ours = metadata_of(job).get(OWNER_KEY) == owner and state_of(job) in ALIVE
-    return job.get("eTag") if still_ours else None
+    return job.get("eTag") if metadata_of(job).get(OWNER_KEY) == owner else None
 
 
 def is_alive(job_id: str) -> Steps[bool]:

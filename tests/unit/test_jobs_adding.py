@@ -69,6 +69,13 @@ def test_chunks_are_as_large_as_may_be() -> None:
     assert [len(chunk) for chunk in chunks([first, task_of("b", room // 2 + 10)])] == [1, 1]
 
 
+def test_a_body_of_a_whole_mebibyte_is_too_large() -> None:
+    room = MAX_CHUNK_BYTES - len(b'{"value":[,]}')
+    tasks = [task_of("a", room // 2), task_of("b", room - room // 2)]
+    assert len(create_task_collection(JOB_ID, (task.body for task in tasks)).body or b"") == MAX_CHUNK_BYTES
+    assert [len(chunk) for chunk in chunks(tasks)] == [1, 1]
+
+
 def test_a_task_larger_than_a_chunk_goes_alone() -> None:
     tasks = [task_of("a", 50), task_of("b", MAX_CHUNK_BYTES + 1), task_of("c", 50)]
     assert [[task.id for task in chunk] for chunk in chunks(tasks)] == [["a"], ["b"], ["c"]]

@@ -127,6 +127,7 @@ def test_a_retry_attaches_to_the_newest_job_that_lives(model: BatchModel) -> Non
     submit_to(model, plan_of(1), spec_of(1))
     model.settle()
     submit_to(model, plan_of(2), spec_of(1))
+    model.jobs[f"{PREFIX}3-1"].state = "active"
     assert submit_to(model, plan_of(3), spec_of(1)).job_id == f"{PREFIX}3-2"
 
 
