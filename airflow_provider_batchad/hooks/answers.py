@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_batchad.access.actions import actions_for, explain_missing
@@ -17,6 +16,7 @@ from airflow_provider_batchad.errors import (
     ServiceUnavailable,
     Unreachable,
 )
+from airflow_provider_batchad.identity.unreachable import parse_retry_after
 from airflow_provider_batchad.jobs.rest import API_VERSION, BatchRequest, BatchResponse
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _answered(
         "code": code,
         "request_id": request_id,
         "details": details,
-        "retry_after_seconds": _retry_after(headers.get("Retry-After")),
+        "retry_after_seconds": parse_retry_after(headers),
     }
     return _classify(message, fields, principal)
 
@@ -116,18 +116,3 @@ def _error_body(error: HttpResponseError) -> dict[str, Any]:
         # HTML of a proxy, or a body cut short: the status alone has to do.
         return {}
     return body if isinstance(body, dict) else {}
-
-
-def _retry_after(value: str | None) -> float | None:
-    if not value:
-        return None
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        from datetime import UTC, datetime
-
-        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return None

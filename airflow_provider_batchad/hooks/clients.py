@@ -1,4 +1,4 @@
-"""azure-batch's clients, sync and async, with our policies in their pipeline."""
+"""azure-batch's clients, sync and async, with our policies in their pipelines."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import azure.batch
 import azure.batch.aio
-from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.core.pipeline.policies import AsyncRetryPolicy, RetryPolicy, SansIOHTTPPolicy
 
 from airflow_provider_batchad.identity.credential import (
     AsyncCallbackCredential,
@@ -21,17 +21,38 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.connection import BatchConnection
     from airflow_provider_batchad.identity.tokens import TokenCallback
 
-# azure-core's own are ten tries of up to two minutes, and 300 s for a connection: a worker would hang for
-# half an hour on a host that does not answer.
 _OPTIONS: dict[str, Any] = {
-    "retry_total": 5,
-    "retry_backoff_factor": 0.8,
-    "retry_backoff_max": 30,
+    # azure-core's own is 300 s: a worker would hang for half an hour on a host that does not answer.
     "connection_timeout": 20,
     "read_timeout": 120,
     # A redirect would take the request to a host that the connection does not name.
     "permit_redirects": False,
 }
+
+
+# azure-core's own are ten tries of up to two minutes.
+_RETRIES: dict[str, Any] = {"retry_total": 5, "retry_backoff_factor": 0.8, "retry_backoff_max": 30}
+_TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+_LONGEST_SLEEP_SECONDS = 30.0
+
+
+class _ShortRetries:
+    """Leaves long waits to the caller: azure-core sleeps out any ``Retry-After``, and after any error."""
+
+    def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
+        """Whether this answer is asked for again."""
+        wait = self.get_retry_after(response)  # type: ignore[attr-defined]
+        if response.http_response.status_code not in _TRANSIENT or (wait or 0.0) > _LONGEST_SLEEP_SECONDS:
+            return False
+        return bool(super().is_retry(settings, response))  # type: ignore[misc]
+
+
+class ShortRetryPolicy(_ShortRetries, RetryPolicy[Any, Any]):
+    """azure-core's retries, without its long sleeps."""
+
+
+class AsyncShortRetryPolicy(_ShortRetries, AsyncRetryPolicy[Any, Any]):
+    """The same for an asynchronous client."""
 
 
 class ReadErrorBody(SansIOHTTPPolicy[Any, Any]):
@@ -50,6 +71,7 @@ def batch_client(connection: BatchConnection, callback: TokenCallback) -> azure.
         connection.account_url,
         CallbackCredential(callback),
         authentication_policy=TokenPolicy(callback, connection.account_url),
+        retry_policy=ShortRetryPolicy(**_RETRIES),
         **_options(connection),
     )
 
@@ -60,6 +82,7 @@ def async_batch_client(connection: BatchConnection, callback: TokenCallback) -> 
         connection.account_url,
         AsyncCallbackCredential(callback),
         authentication_policy=AsyncTokenPolicy(callback, connection.account_url),
+        retry_policy=AsyncShortRetryPolicy(**_RETRIES),
         **_options(connection),
     )
 

@@ -155,9 +155,9 @@ def test_a_refused_token_is_no_missing_permission() -> None:
     [
         ("7", 7.0),
         ("0.5", 0.5),
-        ("-3", 0.0),
+        ("-3", None),
         ("Sun, 01 Mar 2026 12:01:30 GMT", 90.0),
-        ("Sun, 01 Mar 2026 11:00:00 GMT", 0.0),
+        ("Sun, 01 Mar 2026 11:00:00 GMT", None),
         ("soon", None),
         ("", None),
         (None, None),
