@@ -101,6 +101,13 @@ def test_link_out_of_the_tasks_directory_leads_nowhere(batch: Batch) -> None:
         batch.read(job_id, "t", "wd/link")
 
 
+def test_what_is_no_file_cannot_be_read(batch: Batch) -> None:
+    job_id = batch.create_job()
+    batch.run(job_id, "t", "/usr/bin/mkfifo pipe")
+    for path in ("wd", "wd/pipe"):
+        assert refusal(batch, job_id, path) == (403, "IOError")
+
+
 def test_files_of_a_task_that_has_not_run_are_unavailable(batch: Batch) -> None:
     job_id = batch.create_job(pool="empty")
     batch.add(job_id, "t")

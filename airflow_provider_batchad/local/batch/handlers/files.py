@@ -109,7 +109,8 @@ def _head(exchange: Exchange, area: FileArea) -> web.StreamResponse:
 
 async def _get(exchange: Exchange, area: FileArea) -> web.StreamResponse:
     path, facts = area.find(_name_of(exchange))
-    if facts.is_directory:
+    # A named pipe would be waited for.
+    if not path.is_file():
         raise BatchError("IOError")
     check_conditions(exchange.request.headers, facts.modified, is_read=True)
     given = exchange.request.headers
@@ -124,18 +125,22 @@ async def _get(exchange: Exchange, area: FileArea) -> web.StreamResponse:
         file = path.open("rb")
     except OSError:
         raise BatchError("IOError") from None
+    status = 206 if is_standard else 200
     with file:
-        response = web.StreamResponse(status=206 if is_standard else 200, headers=headers)
+        file.seek(start)
+        if end - start < _BLOCK_BYTES:
+            small = web.Response(status=status, headers=headers, body=file.read(end - start + 1))
+            small.enable_chunked_encoding()
+            return small
+        response = web.StreamResponse(status=status, headers=headers)
         response.enable_chunked_encoding()
         await response.prepare(exchange.request)
-        await _send(response, file, start, end)
+        await _send(response, file, end - start + 1)
     await response.write_eof()
     return response
 
 
-async def _send(response: web.StreamResponse, file: BinaryIO, start: int, end: int) -> None:
-    file.seek(start)
-    left = end - start + 1
+async def _send(response: web.StreamResponse, file: BinaryIO, left: int) -> None:
     while left > 0:
         block = await asyncio.to_thread(file.read, min(left, _BLOCK_BYTES))
         if not block:
