@@ -16,6 +16,7 @@ MAX_CHUNK_TASKS = 100
 MAX_CHUNK_BYTES = 1024 * 1024
 _ENVELOPE_BYTES = len(b'{"value":[]}')
 _MAX_REPEATS = 6
+_MAX_RETRY_AFTER_SECONDS = 300.0
 
 
 def chunks(tasks: Iterable[TaskSpec]) -> Iterator[tuple[TaskSpec, ...]]:
@@ -45,11 +46,17 @@ def add_tasks(job_id: str, tasks: Iterable[TaskSpec]) -> Steps[None]:
 
 def _add_chunk(job_id: str, chunk: Sequence[TaskSpec]) -> Steps[None]:
     left = tuple(chunk)
+    asked_to_wait = 0.0
     for repeat in range(_MAX_REPEATS):
         if repeat:
-            yield Pause(seconds=min(0.5 * 2**repeat, 15))
+            yield Pause(seconds=max(asked_to_wait, min(0.5 * 2**repeat, 15)))
         try:
             answer = yield from ask(create_task_collection(job_id, (task.body for task in left)))
+        except ServiceUnavailable as error:
+            if repeat == _MAX_REPEATS - 1:
+                raise
+            asked_to_wait = min(error.retry_after_seconds or 0.0, _MAX_RETRY_AFTER_SECONDS)
+            continue
         except BatchServiceError as error:
             if error.status != 413:
                 raise
@@ -58,6 +65,7 @@ def _add_chunk(job_id: str, chunk: Sequence[TaskSpec]) -> Steps[None]:
             yield from _add_chunk(job_id, left[: len(left) // 2])
             yield from _add_chunk(job_id, left[len(left) // 2 :])
             return
+        asked_to_wait = 0.0
         left = _not_added(job_id, left, answer.json().get("value", ()))
         if not left:
             return

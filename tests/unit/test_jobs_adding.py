@@ -178,3 +178,29 @@ def test_any_other_refusal_is_raised_as_it_is(model: BatchModel) -> None:
     with pytest.raises(BatchServiceError, match="InvalidRequestBody"):
         add(model, tasks_of(3))
     assert len(model.sent) == 2
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(None, 1.0), (0.2, 1.0), (90.0, 90.0), (86_400.0, 300.0)])
+def test_a_throttled_collection_is_sent_again_when_the_service_says(
+    model: BatchModel, asked: float | None, pause: float
+) -> None:
+    def send(request: BatchRequest) -> BatchResponse:
+        answer = model.send(request)
+        if len(model.sent) == 3:
+            raise ServiceUnavailable(
+                "busy", operation="Create Task Collection", status=429, retry_after_seconds=asked
+            )
+        return answer
+
+    pauses: list[float] = []
+    run(add_tasks(JOB_ID, tasks_of(250)), send, pauses.append)
+    assert pauses == [pause]
+    assert sizes(model) == [100, 100, 100, 50]
+    assert added(model) == [f"t{number}" for number in range(250)]
+
+
+def test_a_service_that_is_always_busy_is_given_up(model: BatchModel) -> None:
+    model.fault = lambda _: "busy"
+    with pytest.raises(ServiceUnavailable, match="ServerBusy"):
+        add(model, tasks_of(3))
+    assert len(sizes(model)) == 6
