@@ -131,7 +131,7 @@ class AzureBatchAdHook(BaseHook):
 
 def _first_bytes(response: Any, max_bytes: int | None) -> bytes:
     if max_bytes is None:
-        return bytes(response.read())
+        return bytes(response.content)
     content = bytearray()
     for block in response.iter_bytes():
         content += block

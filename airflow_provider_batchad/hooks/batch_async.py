@@ -115,7 +115,7 @@ class AzureBatchAdAsyncHook:
 
 async def _first_bytes(response: Any, max_bytes: int | None) -> bytes:
     if max_bytes is None:
-        return bytes(await response.read())
+        return bytes(response.content)
     content = bytearray()
     async for block in response.iter_bytes():
         content += block
