@@ -17,6 +17,7 @@ from airflow_provider_batchad.errors import (
     Unreachable,
 )
 from airflow_provider_batchad.identity.unreachable import parse_retry_after
+from airflow_provider_batchad.jobs.redaction import redact_signatures
 from airflow_provider_batchad.jobs.rest import API_VERSION, BatchRequest, BatchResponse
 
 if TYPE_CHECKING:
@@ -65,9 +66,9 @@ def _answered(
 ) -> BatchServiceError:
     status = error.status_code or 0
     body = _error_body(error)
-    code = body.get("code")
-    text = str((body.get("message") or {}).get("value", "")).partition("\nRequestId:")[0]
-    details = {str(item.get("key")): str(item.get("value")) for item in body.get("values") or ()}
+    code = body["code"] if isinstance(body.get("code"), str) else None
+    text = _text_of(body.get("message"))
+    details = _details_of(body.get("values"))
     headers = getattr(error.response, "headers", {})
     request_id = headers.get("request-id")
     extra = "; ".join(f"{name}: {value}" for name, value in details.items())
@@ -107,6 +108,21 @@ def _classify(message: str, fields: dict[str, Any], principal: str) -> BatchServ
     if status in _TRANSIENT:
         return ServiceUnavailable(message, **fields)
     return BatchServiceError(message, **fields)
+
+
+def _text_of(message: object) -> str:
+    # Batch has {"lang", "value"}; what stands before it on the way may answer with a text, or with nothing.
+    value = message.get("value") if isinstance(message, dict) else message
+    return redact_signatures(value.partition("\nRequestId:")[0]) if isinstance(value, str) else ""
+
+
+def _details_of(values: object) -> dict[str, str]:
+    items = values if isinstance(values, list) else []
+    return {
+        str(item.get("key")): redact_signatures(str(item.get("value")))
+        for item in items
+        if isinstance(item, dict)
+    }
 
 
 def _error_body(error: HttpResponseError) -> dict[str, Any]:

@@ -48,10 +48,11 @@ def explain_vault_error(
         )
     if isinstance(error, HttpResponseError) and error.status_code is not None:
         if error.status_code == 404:
+            code = _code(error) or "SecretNotFound"
             return VaultError(
-                f"Key Vault {vault_url} has no secret of the name that stands in the field {field!r}.",
+                f"Key Vault {vault_url} has no secret of the name in the field {field!r} ({code}).",
                 step="vault",
-                code=_code(error) or "SecretNotFound",
+                code=code,
                 remedy="Correct the name, or store the secret under it; a deleted one can be recovered.",
             )
         if error.status_code == 403:

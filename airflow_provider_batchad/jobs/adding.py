@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_batchad.errors import BatchServiceError, ServiceUnavailable, TasksRejected
+from airflow_provider_batchad.jobs.redaction import redact_signatures
 from airflow_provider_batchad.jobs.requests import create_task_collection
 from airflow_provider_batchad.jobs.rest import Pause, Steps, ask
 
@@ -103,4 +104,5 @@ def _not_added(
 def _explain(code: str, error: dict[str, Any]) -> str:
     text = str((error.get("message") or {}).get("value", "")).partition("\nRequestId:")[0]
     values = "; ".join(f"{item.get('key')}: {item.get('value')}" for item in error.get("values") or ())
-    return " ".join(part for part in (code, text, f"({values})" if values else "") if part)
+    said = " ".join(part for part in (code, text, f"({values})" if values else "") if part)
+    return redact_signatures(said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from airflow_provider_batchad.errors import BatchServiceError, OutputUnavailable
@@ -15,12 +15,18 @@ _GONE = (404, 409, 416)
 
 
 def read_outputs(
-    job_id: str, task_ids: Sequence[str], names: str | Sequence[str], max_bytes: int
+    job_id: str,
+    task_ids: Sequence[str],
+    names: str | Sequence[str],
+    max_bytes: int,
+    *,
+    failed: Collection[str] = (),
 ) -> Steps[list[Any]]:
     """One result for each task: the file's content, or a dict of them where ``names`` is a list.
 
     :param names: files below the tasks' working directories; ``*.json`` is parsed, the rest is text.
     :param max_bytes: the most that all results together may take, since they go to XCom.
+    :param failed: tasks whose failure was let pass: ``None`` stands for a file that they did not write.
     :raises OutputUnavailable: a file is not there, is no JSON, or there is too much; names the task.
     """
     results = []
@@ -28,14 +34,14 @@ def read_outputs(
     for task_id in task_ids:
         files: dict[str, Any] = {}
         for name in [names] if isinstance(names, str) else names:
-            content = yield from _read(job_id, task_id, name, left)
-            left -= len(content)
-            files[name] = _parse(job_id, task_id, name, content)
+            content = yield from _read(job_id, task_id, name, left, optional=task_id in failed)
+            left -= len(content or b"")
+            files[name] = None if content is None else _parse(job_id, task_id, name, content)
         results.append(files[names] if isinstance(names, str) else files)
     return results
 
 
-def _read(job_id: str, task_id: str, name: str, left: int) -> Steps[bytes]:
+def _read(job_id: str, task_id: str, name: str, left: int, *, optional: bool) -> Steps[bytes | None]:
     request = requests.get_task_file(job_id, task_id, f"wd/{name}", max_bytes=left + 1)
     try:
         content = (yield from ask(request)).content
@@ -45,6 +51,8 @@ def _read(job_id: str, task_id: str, name: str, left: int) -> Steps[bytes]:
             return b""
         if error.status not in _GONE:
             raise
+        if optional:
+            return None
         raise OutputUnavailable(
             f"Output {name!r} of Batch task {task_id!r} (job {job_id!r}) cannot be read: {error.message}",
             job_id=job_id,

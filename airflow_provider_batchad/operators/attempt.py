@@ -37,7 +37,7 @@ def plan_attempt(context: Context, *, limit: timedelta, max_failed_tasks: int) -
         attempt=Attempt(epoch=ti.max_tries, number=ti.try_number),
         first_try=first_try(max_tries=ti.max_tries, retries=ti.task.retries or 0),
         metadata={
-            "airflow_deployment": name.deployment,
+            **({"airflow_deployment": name.deployment} if name.deployment else {}),
             "airflow_dag": name.dag_id,
             "airflow_run": name.run_id,
             "airflow_task": name.task_id,

@@ -20,16 +20,25 @@ from airflow_provider_batchad.errors import (
     PermissionDenied,
     TasksRejected,
 )
-from airflow_provider_batchad.links import JOB_ID_XCOM_KEY, JOB_URL_XCOM_KEY, AzureBatchJobLink
+from airflow_provider_batchad.links import JOB_ID_XCOM_KEY, JOB_URL_XCOM_KEY, AzureBatchJobLink, job_url
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_batchad.hooks import AzureBatchAdHook
     from airflow_provider_batchad.jobs.spec import JobSpec
+    from airflow_provider_batchad.jobs.submission import Submitted
+    from airflow_provider_batchad.jobs.waiting import Wait
 
 DEFAULT_MAX_OUTPUT_BYTES = 48 * 1024
 DEADLINE_MARGIN = timedelta(minutes=10)
+AUTHORS_ERRORS = (
+    "InvalidApplicationPackageReferences",
+    "InvalidPropertyValue",
+    "JobPreparationTaskNotSpecified",
+    "MissingRequiredProperty",
+    "PoolNotFound",
+)
 
 
 class AzureBatchSubmitJobOperator(BaseOperator):
@@ -54,7 +63,8 @@ class AzureBatchSubmitJobOperator(BaseOperator):
     :param outputs: file or files below each task's working directory to return; ``*.json`` is parsed. One
         that cannot be read fails the Airflow task. (templated)
     :param max_output_bytes: the most bytes of all outputs together; 48 KiB unless told.
-    :param max_failed_tasks: more failed Batch tasks than this fail the Airflow task; 0 unless told.
+    :param max_failed_tasks: more failed Batch tasks than this fail the Airflow task; 0 unless told. For a
+        failure that is let pass, ``outputs`` has ``None`` where the task did not write its file.
     :param wait_for_completion: ``False``: end as soon as the job is submitted, and return its id.
     :param poll_interval: the most seconds between two looks at the job; 30 unless told.
     :param deferrable: wait in the triggerer; unless told, ``[operators] default_deferrable``.
@@ -106,34 +116,43 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         """Submit, and wait unless told not to."""
         from airflow_provider_batchad.hooks import AzureBatchAdHook
 
-        spec = self._specification()
+        spec, wait = self._specification(), self._wait()
         deadline = None if self.execution_timeout is None else datetime.now(UTC) + self.execution_timeout
         with AzureBatchAdHook(self.batchad_conn_id) as hook:
-            job_id = self._submit(hook, spec, context)
+            job = self._submit(hook, spec, context)
             if not self.wait_for_completion:
-                return job_id
+                return job.job_id
             if self.deferrable:
-                self._defer(job_id, deadline)
-            return self._wait_and_finish(hook, spec, job_id)
+                self._defer(job.job_id, job.etag, deadline)
+            return self._wait_and_finish(hook, spec, job, wait, context)
 
     def execute_complete(
         self,
-        context: Context,  # noqa: ARG002 - Airflow hands it over
+        context: Context,
         event: Mapping[str, Any],
         deadline: str | None = None,
+        etag: str | None = None,
     ) -> Any:
-        """Resume after the trigger fired."""
+        """Resume after the trigger fired.
+
+        :param deadline: the trigger's, to go on waiting with.
+        :param etag: the version of the job that this try wrote; another one may be somebody else's by now.
+        """
         from airflow_provider_batchad.hooks import AzureBatchAdHook
 
         job_id, status = event["job_id"], event["status"]
         if status == "unreachable":
             self.log.warning("Batch could not be asked for a while; waiting on. Last: %s", event["message"])
-            self._defer(job_id, datetime.fromisoformat(deadline) if deadline else None)
+            self._defer(job_id, etag, datetime.fromisoformat(deadline) if deadline else None)
         if status == "failed":
             raise JobFailed(f"Waiting for Batch job {job_id!r} failed: {event['message']}", job_id=job_id)
         with AzureBatchAdHook(self.batchad_conn_id) as hook:
             if status == "deadline":
-                self._time_out(hook, job_id)
+                self._terminate(hook, job_id, etag, context)
+                raise AirflowException(
+                    f"Batch job {job_id!r} did not end within the execution_timeout of "
+                    f"{self.execution_timeout}; it was terminated."
+                )
             return self._finish(hook, self._specification(), job_id)
 
     def _specification(self) -> JobSpec:
@@ -147,9 +166,16 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         except SpecificationError as error:
             raise AirflowFailException(str(error)) from error
 
-    def _submit(self, hook: AzureBatchAdHook, spec: JobSpec, context: Context) -> str:
+    def _wait(self) -> Wait:
+        from airflow_provider_batchad.jobs.waiting import Wait
+
+        try:
+            return Wait(poll_interval_seconds=float(self.poll_interval))
+        except ValueError as error:
+            raise AirflowFailException(str(error)) from error
+
+    def _submit(self, hook: AzureBatchAdHook, spec: JobSpec, context: Context) -> Submitted:
         from airflow_provider_batchad.jobs.submission import submit
-        from airflow_provider_batchad.links import job_url
         from airflow_provider_batchad.operators.attempt import plan_attempt
 
         plan = plan_attempt(context, limit=self._limit(), max_failed_tasks=self.max_failed_tasks)
@@ -158,9 +184,13 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         except (PermissionDenied, TasksRejected) as error:
             raise AirflowFailException(str(error)) from error
         except BatchServiceError as error:
-            if error.is_code("PoolNotFound", "InvalidPropertyValue", "MissingRequiredProperty"):
+            if error.is_code(*AUTHORS_ERRORS):
                 raise AirflowFailException(str(error)) from error
             raise
+        self._announce(hook, spec, done, context)
+        return done
+
+    def _announce(self, hook: AzureBatchAdHook, spec: JobSpec, done: Submitted, context: Context) -> None:
         connection = hook.connection
         url = job_url(
             connection.account_url, done.job_id, connection.cloud.portal, connection.account_resource_id
@@ -171,33 +201,39 @@ class AzureBatchSubmitJobOperator(BaseOperator):
             self.log.info("Terminated Batch job %s of before the task was cleared.", job_id)
         doing = "Attached to" if done.attached else "Submitted"
         self.log.info("%s Batch job %s with %d task(s): %s", doing, done.job_id, len(spec.tasks), url)
-        return done.job_id
+        if done.specification_changed:
+            self.log.warning(
+                "Batch job %s was submitted by an earlier try with other arguments than this try has; it "
+                "runs with those.",
+                done.job_id,
+            )
 
     def _limit(self) -> timedelta:
         from airflow_provider_batchad.hooks.configuration import max_job_duration
 
-        return (
-            max_job_duration() if self.execution_timeout is None else self.execution_timeout + DEADLINE_MARGIN
-        )
+        timeout = self.execution_timeout
+        return max_job_duration() if timeout is None else timeout + DEADLINE_MARGIN
 
-    def _defer(self, job_id: str, deadline: datetime | None) -> NoReturn:
+    def _defer(self, job_id: str, etag: str | None, deadline: datetime | None) -> NoReturn:
         from airflow_provider_batchad.triggers import AzureBatchJobTrigger
 
         text = deadline.isoformat() if deadline else None
         trigger = AzureBatchJobTrigger(self.batchad_conn_id, job_id, float(self.poll_interval), text)
-        self.defer(trigger=trigger, method_name="execute_complete", kwargs={"deadline": text})
+        resume_with = {"deadline": text, "etag": etag}
+        self.defer(trigger=trigger, method_name="execute_complete", kwargs=resume_with)
         raise AssertionError("defer() does not return")
 
-    def _wait_and_finish(self, hook: AzureBatchAdHook, spec: JobSpec, job_id: str) -> Any:
-        from airflow_provider_batchad.jobs.waiting import Wait, wait_for_end
+    def _wait_and_finish(
+        self, hook: AzureBatchAdHook, spec: JobSpec, job: Submitted, wait: Wait, context: Context
+    ) -> Any:
+        from airflow_provider_batchad.jobs.waiting import wait_for_end
 
-        wait = Wait(poll_interval_seconds=float(self.poll_interval))
         try:
-            hook.run(wait_for_end(job_id, wait, now=lambda: datetime.now(UTC)))
+            hook.run(wait_for_end(job.job_id, wait, now=lambda: datetime.now(UTC)))
         except AirflowTaskTimeout:
-            self._terminate(hook, job_id)
+            self._terminate(hook, job.job_id, job.etag, context)
             raise
-        return self._finish(hook, spec, job_id)
+        return self._finish(hook, spec, job.job_id)
 
     def _finish(self, hook: AzureBatchAdHook, spec: JobSpec, job_id: str) -> Any:
         from airflow_provider_batchad.jobs.outcome import read_outcome, with_stderr
@@ -211,20 +247,16 @@ class AzureBatchSubmitJobOperator(BaseOperator):
             check_outcome(outcome, self.max_failed_tasks)
             if not self.outputs:
                 return outcome.summary()
-            return hook.run(read_outputs(job_id, spec.task_ids, self.outputs, self.max_output_bytes))
+            failed = {failure.task_id for failure in outcome.failures}
+            return hook.run(
+                read_outputs(job_id, spec.task_ids, self.outputs, self.max_output_bytes, failed=failed)
+            )
         except PermissionDenied as error:
             raise AirflowFailException(str(error)) from error
 
-    def _time_out(self, hook: AzureBatchAdHook, job_id: str) -> NoReturn:
-        self._terminate(hook, job_id)
-        raise AirflowException(
-            f"Batch job {job_id!r} did not end within the execution_timeout of {self.execution_timeout}; it "
-            "was terminated."
-        )
-
-    def _terminate(self, hook: AzureBatchAdHook, job_id: str) -> None:
+    def _terminate(self, hook: AzureBatchAdHook, job_id: str, etag: str | None, context: Context) -> None:
         from airflow_provider_batchad.jobs.submission import terminate
 
         reason = f"Airflow: execution_timeout of {self.execution_timeout} passed."
-        if hook.run(terminate(job_id, reason)):
+        if hook.run(terminate(job_id, reason, etag=etag, owner=str(context["ti"].id))):
             self.log.info("Terminated Batch job %s.", job_id)

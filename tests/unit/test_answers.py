@@ -246,3 +246,27 @@ def test_every_request_of_a_jobs_life_has_its_actions() -> None:
 def test_an_operation_that_is_not_known_makes_up_no_action() -> None:
     assert actions_for("Resize Pool") == ()
     assert "lacks an action that this package does not know" in explain_missing((), "Resize Pool", PRINCIPAL)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"message": "Forbidden"}',
+        '{"code": 403, "message": {"value": 7}, "values": {"a": "b"}}',
+        '{"code": "X", "message": null, "values": ["a", null]}',
+        "[]",
+        '"text"',
+    ],
+)
+def test_json_that_is_not_batchs_is_classified_by_its_status(body: str) -> None:
+    error = refused(503, body.encode())
+    assert isinstance(error, ServiceUnavailable)
+    assert "HTTP 503" in str(error)
+
+
+def test_the_signature_of_a_url_is_struck_out() -> None:
+    url = "https://acct.blob.core.windows.net/c?sv=2024&sig=c2VjcmV0%3D&se=2030"
+    values = [{"key": "PropertyValue", "value": url}]
+    error = refused(400, json.dumps({"code": "InvalidPropertyValue", "values": values}).encode())
+    assert "c2VjcmV0" not in f"{error} {error.details}"
+    assert "sig=***&se=2030" in str(error)

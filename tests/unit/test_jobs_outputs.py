@@ -112,3 +112,12 @@ def test_any_other_refusal_is_raised_as_it_is(
     model.refusals = {"Get Task File": (status, code)}
     with pytest.raises(error):
         read(model, "r.txt", "t0")
+
+
+def test_a_failure_that_was_let_pass_leaves_none_for_what_it_did_not_write(model: BatchModel) -> None:
+    write(model, "t0", r_txt=b"zero")
+    write(model, "t2", r_txt=b"two, before it failed")
+    steps = read_outputs(JOB_ID, ["t0", "t1", "t2"], "r.txt", 1000, failed={"t1", "t2"})
+    assert run(steps, model.send, lambda _: None) == ["zero", None, "two, before it failed"]
+    with pytest.raises(OutputUnavailable, match="'t1'"):
+        run(read_outputs(JOB_ID, ["t0", "t1"], "r.txt", 1000, failed={"t2"}), model.send, lambda _: None)
