@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from benchmarks import parse_cost
+from benchmarks import local_azure, parse_cost
 
 if __name__ == "__main__":
     parse_cost.main([])
+    print()
+    local_azure.main([])
