@@ -33,8 +33,9 @@ class TaskDirectories:
 
 
 def job_path(job_id: str) -> str:
-    """A job's directory below the node's root."""
-    return f"workitems/{job_id}/job-1"
+    """A job's directory below the node's root; the id of a schedule's job names the schedule and the run."""
+    work_item, _, run = job_id.partition(":")
+    return f"workitems/{work_item}/{run or 'job-1'}"
 
 
 def task_path(job_id: str, task_id: str) -> str:

@@ -57,6 +57,9 @@ class Job:
     """A job. Times are ticks, 0 where there is none.
 
     :param properties: what the user can set, as the REST API's members with their defaults.
+    :param auto_pool_id: of the pool that was made for it, if one was.
+    :param schedule_id: of the job schedule that it runs under, folded.
+    :param scheduling_error: why the service could not start it, as ``BatchJobSchedulingError``.
     :param ready: the active tasks that depend on nothing any more, first come first; may hold tasks that are
         not active any longer.
     :param attempts: the tasks that a node has now.
@@ -73,6 +76,9 @@ class Job:
     start: int
     end: int = 0
     terminate_reason: str | None = None
+    auto_pool_id: str | None = None
+    schedule_id: str | None = None
+    scheduling_error: dict[str, str] | None = None
     tasks: IdIndex[Task] = field(default_factory=IdIndex)
     counts: TaskCounts = field(default_factory=TaskCounts)
     slot_counts: TaskCounts = field(default_factory=TaskCounts)
@@ -88,8 +94,8 @@ class Job:
 
     @property
     def pool_id(self) -> str:
-        """The pool that its tasks run on; it need not exist yet."""
-        pool_id: str = self.properties["poolInfo"]["poolId"]
+        """The pool that its tasks run on; it need not exist yet. Empty where its auto pool was refused."""
+        pool_id: str = self.properties["poolInfo"].get("poolId") or self.auto_pool_id or ""
         return pool_id
 
     @property

@@ -65,10 +65,11 @@ class JobUpdate(WireModel):
     network_configuration: Unsupported = None
 
 
-class JobCreate(JobUpdate):
-    """``BatchJobCreateOptions``."""
+class JobSpecification(JobUpdate):
+    """``BatchJobSpecification``: what a schedule makes jobs from."""
 
-    id: Id
+    edm_type: ClassVar[str] = f"{WireModel.edm_type}.JobSpecification"
+
     display_name: DisplayName | None = None
     uses_task_dependencies: bool | None = None
     job_manager_task: Unsupported = None
@@ -77,6 +78,14 @@ class JobCreate(JobUpdate):
     common_environment_settings: list[EnvironmentSetting] | None = None
     on_task_failure: TaskFailureMode | None = None
     pool_info: PoolInfo
+
+
+class JobCreate(JobSpecification):
+    """``BatchJobCreateOptions``."""
+
+    edm_type: ClassVar[str] = JobUpdate.edm_type
+
+    id: Id
 
 
 class JobDisable(WireModel):
@@ -95,7 +104,7 @@ class JobTerminate(WireModel):
     terminate_reason: str | None = None
 
 
-def build_properties(job: JobCreate) -> dict[str, Any]:
+def build_properties(job: JobSpecification) -> dict[str, Any]:
     """A new job's properties, with the service's defaults.
 
     :raises BatchError: it asks for what local Azure does not act out, or names no pool.
@@ -104,7 +113,7 @@ def build_properties(job: JobCreate) -> dict[str, Any]:
         job, "job_manager_task", "job_preparation_task", "job_release_task", "network_configuration"
     )
     given = job.to_wire()
-    del given["id"]
+    given.pop("id", None)
     check_pool(job.pool_info)
     return {
         "priority": 0,
