@@ -159,10 +159,10 @@ def test_refused_reads(batch: Batch, path: str, status: int, code: str, values: 
             {
                 "id": "x",
                 "poolInfo": {"poolId": "cpu"},
-                "jobPreparationTask": {"commandLine": "/bin/true"},
+                "networkConfiguration": {"subnetId": "x", "skipWithdrawFromVNet": False},
             },
             "UnsupportedProperty",
-            {"PropertyName": "jobPreparationTask"},
+            {"PropertyName": "networkConfiguration"},
         ),
     ],
 )

@@ -7,11 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
-from airflow_provider_batchad.local.batch.attempt import NodeServices
+from airflow_provider_batchad.local.batch.command_run import NodeServices
 from airflow_provider_batchad.local.batch.downloads import Downloader
 from airflow_provider_batchad.local.batch.index import IdIndex
 from airflow_provider_batchad.local.batch.job_flow import JobFlow
 from airflow_provider_batchad.local.batch.pool import Node, Pool, make_node_id
+from airflow_provider_batchad.local.batch.preparation import Preparations
 from airflow_provider_batchad.local.batch.processes import Processes
 from airflow_provider_batchad.local.batch.scheduler import Scheduler
 from airflow_provider_batchad.local.batch.task_flow import TaskFlow
@@ -69,16 +70,19 @@ class BatchAccount:
         self._processes = Processes()
         self._downloader = Downloader(ca_file)
         self.task_flow = TaskFlow(ticks=self.ticks)
+        services = NodeServices(
+            account=self.name,
+            account_url=self.base_url,
+            processes=self._processes,
+            downloader=self._downloader,
+        )
+        self._preparations = Preparations(ticks=self.ticks, timers=self._timers, services=services)
         self.scheduler = Scheduler(
             pools=self.pools,
             ticks=self.ticks,
             timers=self._timers,
-            services=NodeServices(
-                account=self.name,
-                account_url=self.base_url,
-                processes=self._processes,
-                downloader=self._downloader,
-            ),
+            services=services,
+            preparations=self._preparations,
             on_end=self.task_flow.finish,
         )
         self.job_flow = JobFlow(
@@ -87,6 +91,8 @@ class BatchAccount:
             ticks=self.ticks,
             timers=self._timers,
             scheduler=self.scheduler,
+            preparations=self._preparations,
+            task_flow=self.task_flow,
             quota=job_quota,
         )
         self.task_flow.connect(self.scheduler, self.job_flow)
@@ -103,6 +109,7 @@ class BatchAccount:
         """End every task's process and everything else that goes on."""
         await self.job_flow.stop()
         await self.scheduler.stop()
+        await self._preparations.close()
         await self._processes.close()
         await self._downloader.close()
         self._timers.stop()

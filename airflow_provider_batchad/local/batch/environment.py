@@ -22,17 +22,19 @@ def build_environment(
     task_id: str,
     node: Node,
     directories: TaskDirectories,
+    preparation: TaskDirectories | None,
     common: list[Mapping[str, Any]],
     own: list[Mapping[str, Any]],
 ) -> dict[str, str]:
     """Nothing of the server's own environment but ``PATH``.
 
+    :param preparation: the directories of the job's preparation task on the node, for all tasks but itself.
     :param common: ``commonEnvironmentSettings`` of the job.
     :param own: ``environmentSettings`` of the task, which win.
     """
     root = str(node.root)
     settings = {item["name"]: item.get("value") or "" for item in (*common, *own)}
-    return {
+    environment = {
         "PATH": os.environ.get("PATH", _DEFAULT_PATH),
         "HOME": str(directories.working),
         **settings,
@@ -52,3 +54,7 @@ def build_environment(
         "AZ_BATCH_CERTIFICATES_DIR": f"{directories.root}/certs",
         "AZ_BATCH_TASK_RESERVED_EPHEMERAL_DISK_SPACE_BYTES": str(_RESERVED_DISK_BYTES),
     }
+    if preparation is not None:
+        environment["AZ_BATCH_JOB_PREP_DIR"] = str(preparation.root)
+        environment["AZ_BATCH_JOB_PREP_WORKING_DIR"] = str(preparation.working)
+    return environment

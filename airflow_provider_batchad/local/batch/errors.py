@@ -76,6 +76,11 @@ FAULTS: Final[dict[str, Fault]] = {
         409, "The specified job does not have either job preparation task or job release task."
     ),
     "TaskExists": Fault(409, "The specified task already exists."),
+    # BatchErrorCodeStrings; their texts on the wire are in no recording.
+    "TaskIdSameAsJobPreparationTask": Fault(
+        409, "The task id is the same as that of the job preparation task."
+    ),
+    "TaskIdSameAsJobReleaseTask": Fault(409, "The task id is the same as that of the job release task."),
     "TaskCompleted": Fault(409, "The specified task is already in a completed state."),
     "TaskNotCompleted": Fault(
         409,

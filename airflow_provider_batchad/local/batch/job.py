@@ -13,6 +13,8 @@ from airflow_provider_batchad.local.batch.task import Task, TaskResult, TaskStat
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.attempt import Attempt
+    from airflow_provider_batchad.local.batch.pool import Node
+    from airflow_provider_batchad.local.batch.preparation import JobOnNode
     from airflow_provider_batchad.local.batch.timers import Timer
 
 
@@ -63,6 +65,9 @@ class Job:
     :param ready: the active tasks that depend on nothing any more, first come first; may hold tasks that are
         not active any longer.
     :param attempts: the tasks that a node has now.
+    :param manager: the job manager task, where the job has one.
+    :param on_nodes: preparation and release, by node; of a job that has neither, nothing.
+    :param refused_nodes: those where the preparation has failed, which get no task of the job any more.
     """
 
     id: str
@@ -86,6 +91,9 @@ class Job:
     attempts: dict[Task, Attempt] = field(default_factory=dict)
     dependencies: DependencyTable = field(default_factory=DependencyTable)
     deadline: Timer | None = None
+    manager: Task | None = None
+    on_nodes: dict[Node, JobOnNode] = field(default_factory=dict)
+    refused_nodes: set[Node] = field(default_factory=set)
 
     @property
     def key(self) -> str:
@@ -103,6 +111,16 @@ class Job:
         """From -1000 to 1000; higher first."""
         priority: int = self.properties["priority"]
         return priority
+
+    @property
+    def preparation_id(self) -> str | None:
+        """The id of the preparation task, where the job has one."""
+        preparation = self.properties.get("jobPreparationTask")
+        return None if preparation is None else preparation["id"]
+
+    def is_exclusive(self, task: Task) -> bool:
+        """Whether a task wants a node for itself, as job managers do unless they say otherwise."""
+        return task is self.manager and bool(self.properties["jobManagerTask"]["runExclusive"])
 
     @property
     def has_free_lane(self) -> bool:

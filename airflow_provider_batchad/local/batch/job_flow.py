@@ -13,18 +13,20 @@ import shutil
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_batchad.local.batch.attempt import Stop
+from airflow_provider_batchad.local.batch.command_run import Stop
 from airflow_provider_batchad.local.batch.directories import job_path
 from airflow_provider_batchad.local.batch.durations import INFINITE_TICKS, parse_duration
 from airflow_provider_batchad.local.batch.errors import BatchError
 from airflow_provider_batchad.local.batch.job import Job, JobState
-from airflow_provider_batchad.local.batch.task_flow import refuse_closed
+from airflow_provider_batchad.local.batch.task_factory import make_manager_task
+from airflow_provider_batchad.local.batch.task_flow import TaskFlow, refuse_closed
 from airflow_provider_batchad.local.batch.ticks import TICKS_PER_SECOND, TickClock
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.exits import JobAction
     from airflow_provider_batchad.local.batch.index import IdIndex
     from airflow_provider_batchad.local.batch.pool import Pool
+    from airflow_provider_batchad.local.batch.preparation import Preparations
     from airflow_provider_batchad.local.batch.scheduler import Scheduler
     from airflow_provider_batchad.local.batch.timers import Timers
 
@@ -46,6 +48,8 @@ class JobFlow:
         ticks: TickClock,
         timers: Timers,
         scheduler: Scheduler,
+        preparations: Preparations,
+        task_flow: TaskFlow,
         quota: int,
     ) -> None:
         self.quota = quota
@@ -54,6 +58,8 @@ class JobFlow:
         self._ticks = ticks
         self._timers = timers
         self._scheduler = scheduler
+        self._preparations = preparations
+        self._task_flow = task_flow
         self._work: set[asyncio.Task[None]] = set()
 
     def create(self, job_id: str, properties: dict[str, Any]) -> Job:
@@ -72,6 +78,9 @@ class JobFlow:
         )
         self._jobs.add(job_id, job)
         self.apply_constraints(job)
+        if "jobManagerTask" in properties:
+            job.manager = make_manager_task(job, ticks)
+            self._task_flow.add(job, job.manager, ((), ()))
         self.settle(job)
         return job
 
@@ -104,6 +113,11 @@ class JobFlow:
             self._terminate(job, "TaskFailed")
         elif action == "disable":
             self._disable(job, "requeue")
+
+    def end_with_manager(self, job: Job) -> None:
+        """The job manager has ended, and the job with it (``killJobOnCompletion``)."""
+        if job.state is JobState.ACTIVE:
+            self._terminate(job, "JMComplete")
 
     def terminate(self, job: Job, reason: str | None) -> None:
         """End the job for its user.
@@ -147,6 +161,7 @@ class JobFlow:
         self._cancel_deadline(job)
         for attempt in tuple(job.attempts.values()):
             attempt.stop(Stop.DELETE)
+        self._preparations.stop(job, Stop.DELETE)
         self._spawn(self._remove(job))
 
     async def stop(self) -> None:
@@ -162,7 +177,8 @@ class JobFlow:
         self._cancel_deadline(job)
         for attempt in tuple(job.attempts.values()):
             attempt.stop(Stop.JOB)
-        self._spawn(self._go_on(job, JobState.TERMINATING, self._complete))
+        self._preparations.stop(job, Stop.JOB)
+        self._spawn(self._end(job))
 
     def _disable(self, job: Job, tasks: str) -> None:
         if job.state is JobState.ACTIVE:
@@ -191,6 +207,12 @@ class JobFlow:
             job.deadline.cancel()
             job.deadline = None
 
+    async def _end(self, job: Job) -> None:
+        await self._wait_until_idle(job)
+        # "The job is not marked as complete until all job release tasks have completed."
+        await self._preparations.release(job)
+        await self._go_on(job, JobState.TERMINATING, self._complete)
+
     async def _go_on(self, job: Job, state: JobState, then: Callable[[Job], None]) -> None:
         await self._wait_until_idle(job)
         await asyncio.sleep(_SERVICE_SECONDS)
@@ -199,14 +221,17 @@ class JobFlow:
 
     async def _remove(self, job: Job) -> None:
         await self._wait_until_idle(job)
+        # "Deleting a job also executes the job release task", unless its end has done so.
+        await self._preparations.release(job)
         pool = self._pools.get(job.pool_id)
         if pool is not None:
             pool.waiting.pop(job.key, None)
-        for path in {
-            task.execution.node.root
+        nodes = {
+            task.execution.node
             for task in job.tasks.values()
             if task.execution is not None and task.execution.node is not None
-        }:
+        }
+        for path in {node.root for node in nodes.union(job.on_nodes)}:
             await asyncio.to_thread(shutil.rmtree, (path / job_path(job.id)).parent, ignore_errors=True)
         await asyncio.sleep(_SERVICE_SECONDS)
         self._jobs.remove(job.id)

@@ -15,6 +15,7 @@ from airflow_provider_batchad.local.batch.filters import Kind, Property
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.job import Job
     from airflow_provider_batchad.local.batch.pool import Node, Pool
+    from airflow_provider_batchad.local.batch.preparation import JobOnNode, NodeTask
     from airflow_provider_batchad.local.batch.task import Execution, Task
 
 _EQUAL: Final = frozenset({"eq", "ne"})
@@ -57,6 +58,31 @@ TASK_FILTER: Final[Mapping[str, Property[Task]]] = {
     "executionInfo/result": _property(
         "text", _EQUAL, _execution(lambda run: run.result and run.result.value)
     ),
+}
+_NODE_TASK_FILTERS: Final[dict[str, tuple[Kind, frozenset[str], Callable[[NodeTask], object]]]] = {
+    "state": ("text", _EQUAL, lambda run: run.state),
+    "result": ("text", _EQUAL, lambda run: run.result and run.result.value),
+    "startTime": ("moment", _ORDER, lambda run: run.start or None),
+    "endTime": ("moment", _ORDER, lambda run: run.end or None),
+    "exitCode": ("number", _ORDER, lambda run: run.exit_code),
+}
+
+
+def _node_task(name: str, read: Callable[[JobOnNode], NodeTask | None]) -> dict[str, Property[JobOnNode]]:
+    def of(inner: Callable[[Any], object]) -> Callable[[JobOnNode], object]:
+        return lambda place: None if (run := read(place)) is None else inner(run)
+
+    return {
+        f"{name}/{member}": _property(kind, operators, of(inner))
+        for member, (kind, operators, inner) in _NODE_TASK_FILTERS.items()
+    }
+
+
+PREPARATION_FILTER: Final[Mapping[str, Property[JobOnNode]]] = {
+    "nodeId": _property("text", _TEXT, lambda place: place.node.id),
+    "poolId": _property("text", _TEXT, lambda place: place.node.pool_id.lower()),
+    **_node_task("jobPreparationTaskExecutionInfo", lambda place: place.preparation),
+    **_node_task("jobReleaseTaskExecutionInfo", lambda place: place.release),
 }
 POOL_FILTER: Final[Mapping[str, Property[Pool]]] = {
     "id": _property("text", _TEXT, lambda pool: pool.id.lower()),
@@ -121,6 +147,9 @@ POOL_MEMBERS: Final = _COMMON | _names(
     "enableInterNodeCommunication networkConfiguration startTask applicationPackageReferences "
     "taskSlotsPerNode taskSchedulingPolicy userAccounts metadata mountConfiguration identity "
     "upgradePolicy"
+)
+PREPARATION_MEMBERS: Final = _names(
+    "poolId nodeId nodeUrl jobPreparationTaskExecutionInfo jobReleaseTaskExecutionInfo"
 )
 NODE_MEMBERS: Final = _names(
     "id url state schedulingState stateTransitionTime lastBootTime allocationTime ipAddress ipv6Address "

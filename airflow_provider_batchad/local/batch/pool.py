@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -81,10 +82,19 @@ class Pool:
     nodes: IdIndex[Node] = field(default_factory=IdIndex)
     waiting: dict[str, Job] = field(default_factory=dict)
 
-    def choose_node(self, slots: int) -> Node | None:
-        """The node with the most free slots, which is what ``nodeFillType`` spread means."""
-        best = max(self.nodes.values(), key=lambda node: node.free_slots, default=None)
-        return best if best is not None and best.free_slots >= slots else None
+    def choose_node(
+        self, slots: int, *, is_exclusive: bool = False, refused: Collection[Node] = ()
+    ) -> Node | None:
+        """The node with the most free slots, which is what ``nodeFillType`` spread means.
+
+        :param is_exclusive: whether all slots of the node must be free.
+        :param refused: nodes that do not come into question.
+        """
+        nodes = (node for node in self.nodes.values() if node not in refused)
+        best = max(nodes, key=lambda node: node.free_slots, default=None)
+        if best is None or best.free_slots < (best.slots if is_exclusive else slots):
+            return None
+        return best
 
     def is_full(self) -> bool:
         """Whether no node has a free slot."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from airflow_provider_batchad.local.batch.attempt import Attempt, NodeServices, Outcome, Stop
+from airflow_provider_batchad.local.batch.attempt import Attempt
+from airflow_provider_batchad.local.batch.command_run import NodeServices, Outcome, Stop
 from airflow_provider_batchad.local.batch.durations import INFINITE_TICKS, parse_duration
 from airflow_provider_batchad.local.batch.job import Job, JobState
 from airflow_provider_batchad.local.batch.task import Task, TaskState
@@ -15,6 +16,7 @@ from airflow_provider_batchad.local.batch.ticks import TICKS_PER_SECOND, TickClo
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.index import IdIndex
     from airflow_provider_batchad.local.batch.pool import Node, Pool
+    from airflow_provider_batchad.local.batch.preparation import Preparations
     from airflow_provider_batchad.local.batch.timers import Timer, Timers
 
 
@@ -31,12 +33,14 @@ class Scheduler:
         ticks: TickClock,
         timers: Timers,
         services: NodeServices,
+        preparations: Preparations,
         on_end: Callable[[Attempt, Outcome], None],
     ) -> None:
         self._pools = pools
         self._ticks = ticks
         self._timers = timers
         self._services = services
+        self._preparations = preparations
         self._on_end = on_end
         self._kicked: set[Pool] = set()
         self._running: set[asyncio.Task[None]] = set()
@@ -89,7 +93,9 @@ class Scheduler:
             if task.state is not TaskState.ACTIVE or job.tasks.get(task.id) is not task:
                 job.ready.popleft()
                 continue
-            node = pool.choose_node(task.slots)
+            node = pool.choose_node(
+                task.slots, is_exclusive=job.is_exclusive(task), refused=job.refused_nodes
+            )
             if node is None:
                 return
             job.ready.popleft()
@@ -97,31 +103,39 @@ class Scheduler:
 
     def _start(self, job: Job, task: Task, node: Node) -> None:
         definition = task.read_definition()
-        ticks = self._ticks.now()
-        execution = task.begin_execution()
-        execution.start = ticks
-        execution.node = node
-        node.take(task.slots, ticks)
-        job.move_task(task, TaskState.RUNNING, ticks)
-        attempt = Attempt(job, task, node, definition, self._services)
+        slots = node.slots if job.is_exclusive(task) else task.slots
+        task.begin_execution().node = node
+        node.take(slots, self._ticks.now())
+        attempt = Attempt(job, task, node, definition, self._services, slots=slots)
         job.attempts[task] = attempt
-        running = asyncio.create_task(self._run(attempt, self._set_limit(attempt, definition)))
+        preparation = self._preparations.begin(job, node)
+        if preparation is None:
+            self._begin(attempt)
+        else:
+            job.move_task(task, TaskState.PREPARING, self._ticks.now())
+        running = asyncio.create_task(self._run(attempt, preparation))
         self._running.add(running)
         running.add_done_callback(self._running.discard)
 
-    def _set_limit(self, attempt: Attempt, definition: dict[str, Any]) -> Timer | None:
-        limit = parse_duration(definition["constraints"]["maxWallClockTime"])
+    def _begin(self, attempt: Attempt) -> None:
+        ticks = self._ticks.now()
+        attempt.task.begin_execution().start = ticks
+        attempt.job.move_task(attempt.task, TaskState.RUNNING, ticks)
+
+    def _set_limit(self, attempt: Attempt) -> Timer | None:
+        limit = parse_duration(attempt.definition["constraints"]["maxWallClockTime"])
         execution = attempt.task.execution
         if limit >= INFINITE_TICKS or execution is None:
             return None
         return self._timers.at((execution.start + limit) / TICKS_PER_SECOND, lambda: attempt.stop(Stop.LIMIT))
 
-    async def _run(self, attempt: Attempt, limit: Timer | None) -> None:
+    async def _run(self, attempt: Attempt, preparation: asyncio.Task[bool] | None) -> None:
         job, task, node = attempt.job, attempt.task, attempt.node
-        outcome = await attempt.run()
-        if limit is not None:
-            limit.cancel()
-        node.give_back(task.slots, self._ticks.now())
+        if preparation is not None and not await attempt.wait_for(preparation):
+            outcome = Outcome(stop=attempt.stopped or Stop.UNPREPARED)
+        else:
+            outcome = await self._run_begun(attempt, is_begun=preparation is None)
+        node.give_back(attempt.slots, self._ticks.now())
         if outcome.exit_code == 0 and outcome.stop is None:
             node.total_tasks_succeeded += 1
         job.attempts.pop(task, None)
@@ -134,3 +148,13 @@ class Scheduler:
             if job.ready and job.pool_id == pool.id:
                 pool.waiting[job.key] = job
             self._kick(pool)
+
+    async def _run_begun(self, attempt: Attempt, *, is_begun: bool) -> Outcome:
+        if not is_begun:
+            self._begin(attempt)
+        limit = self._set_limit(attempt)
+        try:
+            return await attempt.run()
+        finally:
+            if limit is not None:
+                limit.cancel()

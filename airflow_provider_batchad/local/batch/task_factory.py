@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.local.batch.durations import INFINITE, SEVEN_DAYS
 from airflow_provider_batchad.local.batch.errors import BatchError, invalid_property
+from airflow_provider_batchad.local.batch.index import fold
 from airflow_provider_batchad.local.batch.task import Task
 from airflow_provider_batchad.local.batch.wire.tasks import TaskConstraints, TaskCreate, UserIdentity
 from airflow_provider_batchad.local.batch.wire.types import refuse_unsupported
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _MAX_DEPENDENCY_CHARACTERS: Final = 64_000
 # Not documented as a number ("the list of ranges was too long to be stored").
 _MAX_DEPENDENCY_RANGES: Final = 1000
+# Of the job manager as the job shows it, and not as a task.
+_OF_MANAGERS: Final = {"killJobOnCompletion", "runExclusive", "allowLowPriorityNode"}
 _SETTINGS: Final = {"id", "user_identity", "constraints", "required_slots"}
 
 Dependencies = tuple[list[str], list[tuple[int, int]]]
@@ -31,6 +34,9 @@ def check_task(job: Job, task: TaskCreate) -> None:
     """
     if task.id in job.tasks:
         raise BatchError("TaskExists")
+    for name in ("jobPreparationTask", "jobReleaseTask"):
+        if fold(task.id) == fold(job.properties.get(name, {}).get("id", "")):
+            raise BatchError(f"TaskIdSameAsJ{name[1:]}")
     refuse_unsupported(task, "output_files", "multi_instance_settings")
     if task.application_package_references:
         # The account has no applications, so no reference can be satisfied.
@@ -56,6 +62,24 @@ def make_task(job: Job, task: TaskCreate, ticks: int) -> Task:
             build_constraints(task.constraints, job.properties["constraints"]["maxTaskRetryCount"]),
             slots,
         ),
+        slots=slots,
+    )
+
+
+def make_manager_task(job: Job, ticks: int) -> Task:
+    """The job manager, as the task that it is."""
+    definition = dict(job.properties["jobManagerTask"])
+    task_id: str = definition.pop("id")
+    slots: int = definition.pop("requiredSlots")
+    settings = render_settings(definition.pop("userIdentity"), definition.pop("constraints"), slots)
+    content = {name: value for name, value in definition.items() if name not in _OF_MANAGERS}
+    return Task(
+        id=task_id,
+        created=ticks,
+        modified=ticks,
+        transition=ticks,
+        content=json.dumps(content, separators=(",", ":"))[1:-1],
+        settings=settings,
         slots=slots,
     )
 

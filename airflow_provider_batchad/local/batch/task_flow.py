@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_batchad.local.batch.attempt import Attempt, Outcome, Stop
+from airflow_provider_batchad.local.batch.command_run import Outcome, Stop
 from airflow_provider_batchad.local.batch.directories import task_directories
 from airflow_provider_batchad.local.batch.errors import BatchError
 from airflow_provider_batchad.local.batch.exits import respond_to_exit
@@ -16,6 +16,7 @@ from airflow_provider_batchad.local.batch.job import Job, JobState
 from airflow_provider_batchad.local.batch.task import Task, TaskResult, TaskState
 
 if TYPE_CHECKING:
+    from airflow_provider_batchad.local.batch.attempt import Attempt
     from airflow_provider_batchad.local.batch.job_flow import JobFlow
     from airflow_provider_batchad.local.batch.scheduler import Scheduler
     from airflow_provider_batchad.local.batch.ticks import TickClock
@@ -65,6 +66,10 @@ class TaskFlow:
             return
         if outcome.stop is Stop.REQUEUE:
             self._requeue(job, task)
+        elif outcome.stop is Stop.UNPREPARED:
+            # It was never started here, so nothing is counted; another node may have it.
+            self._reset(job, task, self._ticks.now())
+            self._scheduler.enqueue(job, task, first=True)
         elif outcome.stop is not None:
             self._complete(job, task, exit_code=None, failure=_STOPPED[outcome.stop])
         elif outcome.exit_code is None:
@@ -141,6 +146,8 @@ class TaskFlow:
                 self._scheduler.enqueue(job, freed)
         if job.properties["onTaskFailure"] == "performexitoptionsjobaction":
             self._jobs.act_on_exit(job, response.job_action)
+        if task is job.manager and job.properties["jobManagerTask"]["killJobOnCompletion"]:
+            self._jobs.end_with_manager(job)
         self._jobs.settle(job)
 
     def _may_retry(self, job: Job, task: Task) -> bool:

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_batchad.local.batch.bodies import read_model
 from airflow_provider_batchad.local.batch.errors import BatchError, invalid_property
 from airflow_provider_batchad.local.batch.job import Job, JobState
-from airflow_provider_batchad.local.batch.listing import JOB_FILTER, JOB_MEMBERS
+from airflow_provider_batchad.local.batch.listing import (
+    JOB_FILTER,
+    JOB_MEMBERS,
+    PREPARATION_FILTER,
+    PREPARATION_MEMBERS,
+)
 from airflow_provider_batchad.local.batch.paging import take_page
 from airflow_provider_batchad.local.batch.permissions import AUTO_POOL
 from airflow_provider_batchad.local.batch.task_flow import refuse_closed
-from airflow_provider_batchad.local.batch.views import show_counts, show_job
+from airflow_provider_batchad.local.batch.views import show_counts, show_job, show_job_on_node
 from airflow_provider_batchad.local.batch.wire.jobs import (
     JobCreate,
     JobDisable,
@@ -137,9 +142,18 @@ async def get_task_counts(exchange: Exchange) -> web.StreamResponse:
 
 
 async def list_preparation_status(exchange: Exchange) -> web.StreamResponse:
-    """``GET /jobs/{jobId}/jobpreparationandreleasetaskstatus``: no job here has either task."""
-    exchange.job()
-    raise BatchError("JobPreparationTaskOrReleaseTaskNotSpecified")
+    """``GET /jobs/{jobId}/jobpreparationandreleasetaskstatus``."""
+    query = exchange.query
+    selected = query.select(PREPARATION_MEMBERS)
+    predicate = query.compile_filter(PREPARATION_FILTER)
+    job = exchange.job()
+    if job.preparation_id is None:
+        raise BatchError("JobPreparationTaskOrReleaseTaskNotSpecified")
+    places = sorted((place.node.id, place) for place in job.on_nodes.values())
+    page = take_page(lambda after: (one for one in places if one[0] > after), query, predicate)
+    shown = (_pick(show_job_on_node(job, place, exchange.base_url), selected) for place in page.entities)
+    values = ",".join(map(json.dumps, shown))
+    return exchange.listing("jobpreparationandreleasetaskstatuslist", values, page)
 
 
 def _find_open(exchange: Exchange) -> Job:

@@ -8,6 +8,12 @@ from pydantic import AfterValidator, Field
 
 from airflow_provider_batchad.local.batch.durations import INFINITE
 from airflow_provider_batchad.local.batch.errors import BatchError, invalid_property
+from airflow_provider_batchad.local.batch.wire.job_tasks import (
+    JobManagerTask,
+    JobPreparationTask,
+    JobReleaseTask,
+    build_job_tasks,
+)
 from airflow_provider_batchad.local.batch.wire.types import (
     DisplayName,
     Duration,
@@ -72,9 +78,9 @@ class JobSpecification(JobUpdate):
 
     display_name: DisplayName | None = None
     uses_task_dependencies: bool | None = None
-    job_manager_task: Unsupported = None
-    job_preparation_task: Unsupported = None
-    job_release_task: Unsupported = None
+    job_manager_task: JobManagerTask | None = None
+    job_preparation_task: JobPreparationTask | None = None
+    job_release_task: JobReleaseTask | None = None
     common_environment_settings: list[EnvironmentSetting] | None = None
     on_task_failure: TaskFailureMode | None = None
     pool_info: PoolInfo
@@ -109,9 +115,7 @@ def build_properties(job: JobSpecification) -> dict[str, Any]:
 
     :raises BatchError: it asks for what local Azure does not act out, or names no pool.
     """
-    refuse_unsupported(
-        job, "job_manager_task", "job_preparation_task", "job_release_task", "network_configuration"
-    )
+    refuse_unsupported(job, "network_configuration")
     given = job.to_wire()
     given.pop("id", None)
     check_pool(job.pool_info)
@@ -123,6 +127,7 @@ def build_properties(job: JobSpecification) -> dict[str, Any]:
         "onAllTasksComplete": "noaction",
         "onTaskFailure": "noaction",
         **given,
+        **build_job_tasks(job.job_manager_task, job.job_preparation_task, job.job_release_task),
         "constraints": build_constraints(job.constraints),
     }
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import PurePosixPath
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 
+from airflow_provider_batchad.local.batch.wire.node_files import OutputFile, ResourceFile
 from airflow_provider_batchad.local.batch.wire.types import (
     DisplayName,
     Duration,
@@ -20,25 +19,10 @@ from airflow_provider_batchad.local.batch.wire.types import (
     one_of,
 )
 
-_OCTAL: Final = re.compile(r"[0-7]{1,5}")
-
 JobActionKind = Annotated[str, AfterValidator(one_of("none", "disable", "terminate"))]
 DependencyActionKind = Annotated[str, AfterValidator(one_of("satisfy", "block"))]
 AutoUserScope = Annotated[str, AfterValidator(one_of("task", "pool"))]
 ElevationLevel = Annotated[str, AfterValidator(one_of("nonadmin", "admin"))]
-
-
-def _check_path(value: str) -> str:
-    path = PurePosixPath(value)
-    if not path.parts or path.is_absolute() or ".." in path.parts:
-        raise ValueError("The path must be relative and stay within the task's working directory")
-    return value
-
-
-def _check_mode(value: str) -> str:
-    if _OCTAL.fullmatch(value) is None:
-        raise ValueError("The file mode must be octal, such as 0770")
-    return value
 
 
 class TaskConstraints(WireModel):
@@ -66,29 +50,6 @@ class UserIdentity(WireModel):
     def _check(self) -> UserIdentity:
         if (self.username is None) == (self.auto_user is None):
             raise ValueError("Exactly one of username and autoUser must be specified")
-        return self
-
-
-class ResourceFile(WireModel):
-    """``ResourceFile``; of the three sources, local Azure's nodes can reach ``httpUrl``."""
-
-    auto_storage_container_name: str | None = None
-    storage_container_url: str | None = None
-    http_url: Annotated[str, Field(min_length=1)] | None = None
-    blob_prefix: str | None = None
-    file_path: Annotated[str, AfterValidator(_check_path)] | None = None
-    file_mode: Annotated[str, AfterValidator(_check_mode)] | None = None
-    identity_reference: Unsupported = None
-
-    @model_validator(mode="after")
-    def _check(self) -> ResourceFile:
-        sources = (self.auto_storage_container_name, self.storage_container_url, self.http_url)
-        if sum(source is not None for source in sources) != 1:
-            raise ValueError(
-                "Exactly one of autoStorageContainerName, storageContainerUrl and httpUrl must be specified"
-            )
-        if self.http_url is not None and self.file_path is None:
-            raise ValueError("filePath is required with httpUrl")
         return self
 
 
@@ -161,7 +122,7 @@ class TaskCreate(WireModel):
     command_line: Annotated[str, Field(min_length=1)]
     container_settings: dict[str, Any] | None = None
     resource_files: list[ResourceFile] | None = None
-    output_files: Unsupported = None
+    output_files: list[OutputFile] | None = None
     environment_settings: list[EnvironmentSetting] | None = None
     affinity_info: AffinityInfo | None = None
     constraints: TaskConstraints | None = None

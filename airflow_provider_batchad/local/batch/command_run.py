@@ -1,0 +1,191 @@
+"""One run of a command line on a node: its directories, its files, its process."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_batchad.local.batch.directories import TaskDirectories, task_directories
+from airflow_provider_batchad.local.batch.environment import build_environment
+from airflow_provider_batchad.local.batch.failures import PreparationFailed
+from airflow_provider_batchad.local.batch.processes import (
+    AgentLost,
+    Command,
+    Processes,
+    ProcessRefused,
+    RunningProcess,
+)
+
+if TYPE_CHECKING:
+    from airflow_provider_batchad.local.batch.downloads import Downloader
+    from airflow_provider_batchad.local.batch.job import Job
+    from airflow_provider_batchad.local.batch.pool import Node
+
+_NOT_FOUND: Final = (errno.ENOENT, errno.ENOTDIR)
+
+
+class Stop(Enum):
+    """Why a run is ended before its program ends by itself."""
+
+    USER = "user"
+    JOB = "job"
+    LIMIT = "limit"
+    REQUEUE = "requeue"
+    DELETE = "delete"
+    UNPREPARED = "unprepared"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended.
+
+    :param stop: why it was ended, where it was.
+    :param failure: ``failureInfo`` of what never started.
+    """
+
+    exit_code: int | None = None
+    stop: Stop | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeServices:
+    """What a node needs to run tasks."""
+
+    account: str
+    account_url: str
+    processes: Processes
+    downloader: Downloader
+
+
+class CommandRun:
+    """A run; it can be stopped at any point, the first reason given counts.
+
+    :param task_id: of the task, or of the job's preparation or release.
+    :param definition: what to run, as the REST API's members.
+    """
+
+    def __init__(
+        self, job: Job, task_id: str, node: Node, definition: Mapping[str, Any], services: NodeServices
+    ) -> None:
+        self.job = job
+        self.node = node
+        self.definition = definition
+        self._task_id = task_id
+        self._services = services
+        self._stop: Stop | None = None
+        self._preparing: asyncio.Future[Any] | None = None
+        self._process: RunningProcess | None = None
+
+    @property
+    def directories(self) -> TaskDirectories:
+        """Where its files are."""
+        return task_directories(self.node, self.job.id, self._task_id)
+
+    @property
+    def stopped(self) -> Stop | None:
+        """Why somebody has ended it, if somebody has."""
+        return self._stop
+
+    def is_stopping(self) -> bool:
+        """Whether somebody has ended it."""
+        return self._stop is not None
+
+    def stop(self, reason: Stop) -> None:
+        """Kill what runs."""
+        if self._stop is None or reason is Stop.DELETE:
+            self._stop = reason
+        if self._process is not None:
+            self._services.processes.kill(self._process)
+        elif self._preparing is not None:
+            self._preparing.cancel()
+
+    async def run(self) -> Outcome:
+        """Run it to its end."""
+        try:
+            exit_code = await self._run()
+        except PreparationFailed as error:
+            return Outcome(stop=self._stop, failure=error.failure)
+        except AgentLost:
+            return Outcome(stop=self._stop or Stop.REQUEUE)
+        except asyncio.CancelledError:
+            if self._stop is None:
+                raise
+            return Outcome(stop=self._stop)
+        return Outcome(exit_code=exit_code, stop=self._stop)
+
+    async def _run(self) -> int:
+        if self.is_stopping():
+            raise asyncio.CancelledError
+        self._preparing = starting = asyncio.ensure_future(self._start())
+        self._process = await starting
+        if self.is_stopping():
+            self._services.processes.kill(self._process)
+        return await self._process.ended
+
+    async def _start(self) -> RunningProcess:
+        definition = self.definition
+        if definition.get("containerSettings"):
+            # No pool here has a container configuration, which a container task needs.
+            raise PreparationFailed(
+                "TaskSchedulingConstraintFailed",
+                ("Reason", "The pool has no container configuration, the task has container settings"),
+            )
+        command_line = definition["commandLine"]
+        try:
+            argv = shlex.split(command_line)
+        except ValueError as error:
+            raise PreparationFailed(
+                "CommandLaunchFailed", ("CommandLine", command_line), ("Message", str(error))
+            ) from None
+        directories = self.directories
+        _make(directories)
+        await self._services.downloader.fetch_all(definition.get("resourceFiles") or (), directories.working)
+        try:
+            return await self._services.processes.start(self._command(argv, directories))
+        except ProcessRefused as refusal:
+            code = "CommandProgramNotFound" if refusal.errno in _NOT_FOUND else "CommandLaunchFailed"
+            raise PreparationFailed(
+                code, ("CommandLine", command_line), ("Message", refusal.message)
+            ) from None
+
+    def _command(self, argv: list[str], directories: TaskDirectories) -> Command:
+        return Command(
+            argv=argv,
+            environment=self.environment(),
+            directory=directories.working,
+            stdout=directories.stdout,
+            stderr=directories.stderr,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """What its process finds in its environment."""
+        preparation = self.job.preparation_id
+        return build_environment(
+            account=self._services.account,
+            account_url=self._services.account_url,
+            job_id=self.job.id,
+            task_id=self._task_id,
+            node=self.node,
+            directories=self.directories,
+            preparation=None
+            if preparation in (None, self._task_id)
+            else task_directories(self.node, self.job.id, preparation or ""),
+            common=self.job.properties.get("commonEnvironmentSettings") or [],
+            own=self.definition.get("environmentSettings") or [],
+        )
+
+
+def _make(directories: TaskDirectories) -> None:
+    try:
+        directories.working.mkdir(parents=True, exist_ok=True)
+        # There before the program runs, as on a node; an earlier attempt's output goes.
+        directories.stdout.write_bytes(b"")
+        directories.stderr.write_bytes(b"")
+    except OSError as error:
+        raise PreparationFailed("ResourceDirectoryCreateFailed", ("Message", error.strerror or "")) from None
