@@ -44,6 +44,7 @@ class AzureBatchAdHook(BaseHook):
         super().__init__()
         self.batchad_conn_id = batchad_conn_id
         self._client: BatchClient | None = None
+        self._impatient = False
 
     @cached_property
     def connection(self) -> BatchConnection:
@@ -58,9 +59,11 @@ class AzureBatchAdHook(BaseHook):
     @cached_property
     def token_callback(self) -> TokenCallback:
         """What every request asks for its token."""
+        from airflow_provider_batchad.hooks.masking import masker
         from airflow_provider_batchad.hooks.resolve import token_callback
 
-        return token_callback(self.connection)
+        retries = {"retries": 0} if self._impatient else {}
+        return token_callback(self.connection, on_secret=masker(), **retries)
 
     def get_conn(self) -> BatchClient:
         """azure-batch's client; each of its requests asks for a token that is valid then.
@@ -70,7 +73,7 @@ class AzureBatchAdHook(BaseHook):
         if self._client is None:
             from airflow_provider_batchad.hooks.clients import batch_client
 
-            self._client = batch_client(self.connection, self.token_callback)
+            self._client = batch_client(self.connection, self.token_callback, impatient=self._impatient)
         return self._client
 
     def send(self, request: BatchRequest) -> BatchResponse:
@@ -114,7 +117,10 @@ class AzureBatchAdHook(BaseHook):
         """
         from airflow_provider_batchad.hooks.check import check_connection
 
-        return check_connection(self)
+        # The web page waits for the answer: nothing is asked twice, and nobody is waited for long.
+        asking = AzureBatchAdHook(self.batchad_conn_id)
+        asking._impatient = True
+        return check_connection(asking)
 
     def close(self) -> None:
         """Close the client's connections; the next request opens them anew."""

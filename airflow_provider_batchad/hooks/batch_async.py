@@ -43,18 +43,19 @@ class AzureBatchAdAsyncHook:
             from airflow_provider_batchad.hooks.resolve import resolve_connection
 
             airflow_connection = await get_async_connection(self.batchad_conn_id)
-            # Reading the extra tells Airflow's masker through its channel, which must not block the loop.
-            self._connection = await asyncio.to_thread(resolve_connection, airflow_connection)
+            self._connection = resolve_connection(airflow_connection)
         return self._connection
 
     async def get_conn(self) -> BatchClient:
         """azure-batch's async client; each of its requests asks for a token that is valid then."""
         if self._client is None:
             from airflow_provider_batchad.hooks.clients import async_batch_client
+            from airflow_provider_batchad.hooks.masking import masker_on_loop
             from airflow_provider_batchad.hooks.resolve import token_callback
 
             connection = await self.get_connection()
-            self._callback = token_callback(connection)
+            on_secret = masker_on_loop(asyncio.get_running_loop())
+            self._callback = token_callback(connection, on_secret=on_secret)
             self._client = async_batch_client(connection, self._callback)
         return self._client
 

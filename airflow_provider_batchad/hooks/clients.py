@@ -21,17 +21,13 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.connection import BatchConnection
     from airflow_provider_batchad.identity.tokens import TokenCallback
 
-_OPTIONS: dict[str, Any] = {
-    # azure-core's own is 300 s: a worker would hang for half an hour on a host that does not answer.
-    "connection_timeout": 20,
-    "read_timeout": 120,
-    # A redirect would take the request to a host that the connection does not name.
-    "permit_redirects": False,
-}
-
+# azure-core's own is 300 s: a worker would hang for half an hour on a host that does not answer.
+_PATIENT: dict[str, Any] = {"connection_timeout": 20, "read_timeout": 120}
+_IMPATIENT: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10}
 
 # azure-core's own are ten tries of up to two minutes.
 _RETRIES: dict[str, Any] = {"retry_total": 5, "retry_backoff_factor": 0.8, "retry_backoff_max": 30}
+_NO_RETRIES: dict[str, Any] = {"retry_total": 0}
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
 _LONGEST_SLEEP_SECONDS = 30.0
 
@@ -65,14 +61,20 @@ class ReadErrorBody(SansIOHTTPPolicy[Any, Any]):
         return None
 
 
-def batch_client(connection: BatchConnection, callback: TokenCallback) -> azure.batch.BatchClient:
-    """The sync client of the connection's account."""
+def batch_client(
+    connection: BatchConnection, callback: TokenCallback, *, impatient: bool = False
+) -> azure.batch.BatchClient:
+    """The sync client of the connection's account.
+
+    :param impatient: asks once, and gives up within seconds.
+    """
     return azure.batch.BatchClient(
         connection.account_url,
         CallbackCredential(callback),
         authentication_policy=TokenPolicy(callback, connection.account_url),
-        retry_policy=ShortRetryPolicy(**_RETRIES),
+        retry_policy=ShortRetryPolicy(**(_NO_RETRIES if impatient else _RETRIES)),
         **_options(connection),
+        **(_IMPATIENT if impatient else _PATIENT),
     )
 
 
@@ -84,13 +86,15 @@ def async_batch_client(connection: BatchConnection, callback: TokenCallback) -> 
         authentication_policy=AsyncTokenPolicy(callback, connection.account_url),
         retry_policy=AsyncShortRetryPolicy(**_RETRIES),
         **_options(connection),
+        **_PATIENT,
     )
 
 
 def _options(connection: BatchConnection) -> dict[str, Any]:
     ca_file = connection.cloud.ca_file
     return {
-        **_OPTIONS,
+        # A redirect would take the request to a host that the connection does not name.
+        "permit_redirects": False,
         "custom_hook_policy": ReadErrorBody(),
         **({"connection_verify": ca_file} if ca_file else {}),
     }

@@ -9,6 +9,8 @@ from airflow_provider_batchad.connection import BatchConnection, SignIn
 from airflow_provider_batchad.hooks.configuration import custom_clouds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow_provider_batchad.identity.tokens import TokenCallback
 
 _SDK_LOGGERS = ("azure", "msal")
@@ -30,14 +32,18 @@ def resolve_connection(airflow_connection: Any) -> BatchConnection:
     )
 
 
-def token_callback(connection: BatchConnection) -> TokenCallback:
-    """What signs in as the connection says; every secret that it reads is told to Airflow's masker."""
-    from airflow.providers.common.compat.sdk import mask_secret
+def token_callback(
+    connection: BatchConnection, *, on_secret: Callable[[str], None], retries: int = 3
+) -> TokenCallback:
+    """What signs in as the connection says.
 
+    :param on_secret: tells Airflow's masker of every secret and token that is read.
+    :param retries: how often what does not answer is asked again.
+    """
     from airflow_provider_batchad.identity.tokens import TokenCallback
 
     _quieten_sdks()
-    return TokenCallback.for_connection(connection, on_secret=mask_secret)
+    return TokenCallback.for_connection(connection, on_secret=on_secret, retries=retries)
 
 
 def _quieten_sdks() -> None:
