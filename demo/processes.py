@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -33,7 +33,9 @@ class ProcessDied(RuntimeError):
 class ProcessGroup:
     """Starts processes that all carry one marker in their environment, and ends every one that carries it.
 
-    A guardian, a process of its own, does the same should the starter itself be killed.
+    So does whatever else runs in the sessions that were begun for them: a process that sets its title, as
+    Airflow's do, may write over its own environment. A guardian, a process of its own, does the same should
+    the starter itself be killed.
 
     :param grace_seconds: how long a process may take to tidy up before it is killed.
     """
@@ -45,6 +47,7 @@ class ProcessGroup:
         self._watched: dict[str, tuple[psutil.Process, Path]] = {}
         self._children: list[subprocess.Popen[bytes]] = []
         self._seen: set[psutil.Process] = set()
+        self._sessions: set[int] = set()
 
     def __enter__(self) -> Self:
         # Without the marker: it must outlive those that it ends.
@@ -73,6 +76,10 @@ class ProcessGroup:
                 start_new_session=True,
             )
         self._children.append(child)
+        self._sessions.add(child.pid)
+        if self.guardian and self.guardian.stdin:
+            self.guardian.stdin.write(f"{child.pid}\n".encode())
+            self.guardian.stdin.flush()
         process = psutil.Process(child.pid)
         self.watch(name, process, log=log)
         return process
@@ -96,8 +103,8 @@ class ProcessGroup:
     def stop(self) -> None:
         """End all of them, kindly first; returns when none is left."""
         self._watched.clear()
-        left = {*self._seen, *find_marked(self.marker)}
-        end_processes(left, marker=self.marker, grace_seconds=self._grace_seconds)
+        left = {*self._seen, *find_members(self.marker, self._sessions)}
+        end_processes(left, marker=self.marker, sessions=self._sessions, grace_seconds=self._grace_seconds)
         for child in self._children:
             child.wait()
         if self.guardian and self.guardian.stdin:
@@ -125,38 +132,46 @@ def is_alive(process: psutil.Process) -> bool:
         return False
 
 
-def find_marked(marker: str) -> set[psutil.Process]:
-    """The processes that were started, at whatever remove, with this marker."""
+def find_members(marker: str, sessions: Collection[int]) -> set[psutil.Process]:
+    """The processes that were started, at whatever remove, with this marker or in one of these sessions."""
     found = set()
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.environ().get(MARKER) == marker and is_alive(process):
+            member = os.getsid(process.pid) in sessions or process.environ().get(MARKER) == marker
+            if member and is_alive(process):
                 found.add(process)
     return found
 
 
-def end_processes(processes: Iterable[psutil.Process], *, marker: str, grace_seconds: float) -> None:
-    """SIGTERM, some time to tidy up, then SIGKILL until nothing that carries the marker is left."""
+def end_processes(
+    processes: Iterable[psutil.Process], *, marker: str, sessions: Collection[int], grace_seconds: float
+) -> None:
+    """SIGTERM, some time to tidy up, then SIGKILL until no member is left."""
     pending = set(processes)
     for process in pending:
         with suppress(psutil.Error):
             process.terminate()
     _, alive = psutil.wait_procs(pending, timeout=grace_seconds)
-    pending = {*alive, *find_marked(marker)}
+    pending = {*alive, *find_members(marker, sessions)}
     while pending:
         for process in pending:
             with suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(pending, timeout=grace_seconds)
-        pending = find_marked(marker)
+        pending = find_members(marker, sessions)
 
 
 def guard(marker: str, grace_seconds: float) -> None:
-    """Wait until the starter closes this process's standard input or dies; then end what is left."""
+    """Wait until the starter closes this process's standard input or dies; then end what is left.
+
+    The starter writes the ID of each session that it begins, a line each.
+    """
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
-    sys.stdin.buffer.read()
-    end_processes(find_marked(marker), marker=marker, grace_seconds=grace_seconds)
+    sessions = {int(line) for line in sys.stdin.buffer.read().split()}
+    end_processes(
+        find_members(marker, sessions), marker=marker, sessions=sessions, grace_seconds=grace_seconds
+    )
 
 
 if __name__ == "__main__":

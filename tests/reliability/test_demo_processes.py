@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from demo.ports import PortTaken, require_free
-from demo.processes import ProcessDied, ProcessGroup, base_environment, find_marked
+from demo.processes import ProcessDied, ProcessGroup, base_environment, find_members, is_alive
 
 ROOT = Path(__file__).parents[2]
 # Says when its child, which is deaf to SIGTERM and in a session of its own, is there as well.
@@ -49,8 +49,8 @@ def test_a_process_that_was_killed_is_named(tmp_path: Path) -> None:
 def test_nothing_is_left_of_a_group_that_was_stopped(tmp_path: Path) -> None:
     with ProcessGroup(grace_seconds=0.2) as group:
         start_stubborn(group, tmp_path)
-        assert len(find_marked(group.marker)) == 2
-    assert find_marked(group.marker) == set()
+        assert len(find_members(group.marker, ())) == 2
+    assert find_members(group.marker, ()) == set()
 
 
 def test_nothing_is_left_of_a_group_whose_starter_was_killed(tmp_path: Path) -> None:
@@ -69,10 +69,37 @@ time.sleep(600)
     ) as process:
         assert process.stdout is not None
         marker, guardian = process.stdout.readline().split()
-        assert len(find_marked(marker)) == 2
+        assert len(find_members(marker, ())) == 2
         process.kill()
     psutil.wait_procs([psutil.Process(int(guardian))], timeout=30)
-    assert find_marked(marker) == set()
+    assert find_members(marker, ()) == set()
+
+
+def test_a_process_that_wrote_over_its_environment_is_ended_with_its_session(tmp_path: Path) -> None:
+    forgetful = "import time; print('there', flush=True); time.sleep(600)"
+    start = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {forgetful!r}], env={{}})"
+    starter = f"""
+import sys, time
+from pathlib import Path
+from demo.processes import ProcessGroup, base_environment
+group = ProcessGroup(grace_seconds=0.2).__enter__()
+log = Path({str(tmp_path / "log")!r})
+process = group.start("It", [sys.executable, "-c", {start!r}], environment=base_environment(), log=log)
+while "there" not in log.read_text():
+    time.sleep(0.01)
+print(process.pid, group.guardian.pid, flush=True)
+time.sleep(600)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", starter], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        session, guardian = (int(number) for number in process.stdout.readline().split())
+        members = find_members("no such marker", {session})
+        assert [is_alive(member) for member in members] == [True]
+        process.kill()
+    psutil.wait_procs([psutil.Process(guardian)], timeout=30)
+    assert find_members("no such marker", {session}) == set()
 
 
 def test_a_taken_port_names_who_has_it() -> None:
