@@ -4,13 +4,14 @@ PORT ?= 8080
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 READY := .venv/.ready-$(VERSION)
 PEER_READY := .venv-peer/.ready-$(VERSION)
+OLDEST_READY := .venv-airflow-3.2/.ready-$(VERSION)
 PACKAGE := airflow_provider_batchad
 
 # Some machines export it; Airflow's processes would then compile their own imports anew at each start.
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHON
 
-.PHONY: demo test check format bench nightly constraints clean .venv-peer
+.PHONY: demo test check format bench nightly test-airflow-3.2 constraints clean .venv-peer
 
 demo: $(READY)         ## set up and run the example on local Azure and a real Airflow (KEEP=1: leave it running; PORT=8090)
 	@.venv/bin/python -m demo --port $(PORT) $(if $(filter-out 0,$(KEEP)),--keep)
@@ -27,16 +28,21 @@ format: $(READY)       ## mend what ruff can mend
 bench: $(READY)        ## all benchmarks; builds the environment of what they are compared with
 	@.venv/bin/python -m benchmarks
 
-nightly: $(READY)      ## the long property, kill and soak runs
+nightly: $(READY)      ## the long property, kill and soak runs; then the oldest Airflow
 	@.venv/bin/python -m pytest -m nightly $(ARGS)
+	@$(MAKE) test-airflow-3.2
+
+test-airflow-3.2: $(OLDEST_READY)  ## the tests in a real Airflow, in the oldest one that is supported
+	@.venv-airflow-3.2/bin/python -m pytest tests/airflow $(ARGS)
 
 constraints: $(READY)  ## resolve constraints.txt and benchmarks/peer.txt anew
 	@.venv/bin/uv pip compile --quiet --upgrade pyproject.toml --extra local --group dev $(COMPILE) -o constraints.txt
 	@.venv/bin/uv pip compile --quiet --upgrade benchmarks/peer.in $(COMPILE) -o benchmarks/peer.txt
+	@.venv/bin/uv pip compile --quiet --upgrade tests/airflow/airflow-3.2.in $(COMPILE) -o tests/airflow/airflow-3.2.txt
 COMPILE := --universal --python-version 3.11 --no-header --no-annotate
 
 clean:                 ## remove everything that the other verbs made
-	@rm -rf .venv .venv-peer .demo .test .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+	@rm -rf .venv .venv-peer .venv-airflow-3.2 .demo .test .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
 
 $(READY): pyproject.toml constraints.txt .ci/set-up
 	@.ci/set-up $@
@@ -44,3 +50,6 @@ $(READY): pyproject.toml constraints.txt .ci/set-up
 .venv-peer: $(PEER_READY)
 $(PEER_READY): benchmarks/peer.txt | $(READY)
 	@.ci/set-up $@ .venv-peer benchmarks/peer.txt
+
+$(OLDEST_READY): tests/airflow/airflow-3.2.txt | $(READY)
+	@.ci/set-up $@ .venv-airflow-3.2 tests/airflow/airflow-3.2.txt
