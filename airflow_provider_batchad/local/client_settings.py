@@ -24,8 +24,7 @@ def describe_cloud(azure: LocalAzure) -> dict[str, str]:
         "batch_suffix": endpoints.batch.removeprefix("https://"),
         "vault_resource": VAULT_RESOURCE,
         "vault_suffix": endpoints.keyvault.removeprefix("https://"),
-        # There is no Resource Manager here: a request to it must not leave the machine all the same.
-        "management": endpoints.control,
+        "management": endpoints.management,
         "management_resource": "https://management.core.windows.net/",
         "ca_file": str(azure.ca_file),
     }

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.access import Role
 
 DEFAULT_PORT: Final = 10443
-SERVICES: Final = ("entra", "identity", "keyvault", "batch", "storage", "control")
-ServiceName = Literal["entra", "identity", "keyvault", "batch", "storage", "control"]
+SERVICES: Final = ("entra", "identity", "keyvault", "batch", "storage", "control", "management")
+ServiceName = Literal["entra", "identity", "keyvault", "batch", "storage", "control", "management"]
 BATCH_RESOURCE: Final = "https://batch.core.windows.net/"
 VAULT_RESOURCE: Final = "https://vault.azure.net"
-ResourceName = Literal["batch", "keyvault", "resource_group", "subscription"]
+ResourceName = Literal["batch", "keyvault", "resource_group", "subscription", "management_group"]
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
 _NAMESPACE: Final = uuid.UUID("5b0f0f4c-54c8-4f5e-9c6e-2f6f0f5f8f10")
@@ -125,6 +125,8 @@ class LocalAzureConfig:
     :param port: of the first service, the others follow in the order of ``SERVICES``; 0 lets the system
         choose each.
     :param tenant: the account's and the vault's.
+    :param shared_key: whether the account takes its keys beside tokens, as an account does unless that was
+        taken from its ``allowedAuthenticationModes``.
     :param token_lifetime_seconds: of every token; Entra ID's own is 60 to 90 minutes.
     :param vault_secrets: beside the applications' own secrets, which Key Vault keeps where they name one; by
         default ``batch-tenant-id`` and ``batch-client-id``, those of the first application.
@@ -150,6 +152,7 @@ class LocalAzureConfig:
     pools: tuple[PoolConfig, ...] = (PoolConfig(id="cpu"),)
     roles: tuple[Role, ...] = ()
     assignments: tuple[AssignmentConfig, ...] = DEFAULT_ASSIGNMENTS
+    shared_key: bool = True
     token_lifetime_seconds: float = 3600.0
     files_dir: Path | None = None
     state_dir: Path | None = None
@@ -166,6 +169,16 @@ class LocalAzureConfig:
             raise ValueError(f"port must be 0 (any) to {65535 - len(SERVICES)}, not {self.port}")
         if self.token_lifetime_seconds <= 0:
             raise ValueError(f"token_lifetime_seconds must be above 0, not {self.token_lifetime_seconds}")
+
+    @property
+    def authentication_modes(self) -> list[str]:
+        """The account's ``allowedAuthenticationModes``."""
+        return ["AAD", "SharedKey"] if self.shared_key else ["AAD"]
+
+    @property
+    def management_group_scope(self) -> str:
+        """The resource ID of the tenant's root management group, which every subscription is below."""
+        return f"/providers/Microsoft.Management/managementGroups/{self.tenant.id}"
 
     @property
     def subscription_scope(self) -> str:
@@ -205,4 +218,5 @@ class LocalAzureConfig:
             "keyvault": self.vault_scope,
             "resource_group": self.resource_group_scope,
             "subscription": self.subscription_scope,
+            "management_group": self.management_group_scope,
         }[resource]

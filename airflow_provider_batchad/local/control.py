@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from airflow_provider_batchad.local.call import current_call
+from airflow_provider_batchad.local.control_denials import DenialControl
 from airflow_provider_batchad.local.control_directory import DirectoryControl
 from airflow_provider_batchad.local.control_request import (
     ControlRefused,
@@ -43,6 +44,7 @@ class Control:
             web.put("/clock", answering("Change Clock", self.change_clock)),
             web.get("/batch/jobs", answering("List Batch Jobs", self.list_batch_jobs)),
             *DirectoryControl(self._azure).routes(),
+            *DenialControl(self._azure).routes(),
         ]
 
     async def find_principal(self, _request: web.Request) -> Principal | None:

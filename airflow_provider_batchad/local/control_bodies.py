@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from airflow_provider_batchad.local.config import ServiceName
+from airflow_provider_batchad.local.config import ResourceName, ServiceName
 
 
 class _Body(BaseModel):
@@ -82,7 +82,7 @@ class AssignmentBody(_Body):
 
     principal: str
     role: str
-    resource: Literal["batch", "keyvault", "resource_group", "subscription"] | None = None
+    resource: ResourceName | None = None
     scope: str | None = None
 
     @model_validator(mode="after")
@@ -90,6 +90,19 @@ class AssignmentBody(_Body):
         if (self.resource is None) == (self.scope is None):
             raise ValueError("give exactly one of resource, scope")
         return self
+
+
+class DenialBody(_Body):
+    """``POST /denials``: a deny assignment, at the Batch account by default."""
+
+    name: str
+    principals: list[str] = Field(default_factory=list)
+    actions: list[str] = Field(default_factory=list)
+    not_actions: list[str] = Field(default_factory=list)
+    data_actions: list[str] = Field(default_factory=list)
+    not_data_actions: list[str] = Field(default_factory=list)
+    resource: ResourceName | None = None
+    scope: str | None = None
 
 
 class TokenLifetimeBody(_Body):

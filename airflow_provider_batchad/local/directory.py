@@ -228,12 +228,21 @@ class Directory:
                 return identity
         return None
 
+    def principals(self) -> tuple[Principal, ...]:
+        """Every application and managed identity."""
+        identities = tuple(one.principal for one in tuple(self._identities))
+        return tuple(one.principal for one in self.applications()) + identities
+
+    def knows_principal(self, object_id: str) -> bool:
+        """Whether there is a principal with this object ID."""
+        return any(one.object_id.casefold() == object_id.casefold() for one in self.principals())
+
     def principal(self, name: str) -> Principal:
         """The application or managed identity with this name.
 
         :raises KeyError: there is none.
         """
-        known = [app.principal for app in self.applications()] + [one.principal for one in self._identities]
+        known = self.principals()
         for principal in known:
             if principal.name == name:
                 return principal

@@ -14,6 +14,7 @@ class Endpoints:
     :param batch: the Batch account.
     :param storage: files in place of blobs.
     :param control: the control port.
+    :param management: Resource Manager.
     """
 
     entra: str
@@ -22,6 +23,7 @@ class Endpoints:
     batch: str
     storage: str
     control: str
+    management: str
 
     def as_dict(self) -> dict[str, str]:
         """By the service's name."""

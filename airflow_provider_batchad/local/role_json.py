@@ -48,16 +48,18 @@ def role_to_json(role: Role) -> dict[str, Any]:
             "type": "CustomRole" if role.custom else "BuiltInRole",
             "description": role.description,
             "assignableScopes": list(role.assignable_scopes),
-            "permissions": [
-                {
-                    "actions": list(one.actions),
-                    "notActions": list(one.not_actions),
-                    "dataActions": list(one.data_actions),
-                    "notDataActions": list(one.not_data_actions),
-                }
-                for one in role.permissions
-            ],
+            "permissions": [permission_to_json(one) for one in role.permissions],
         },
+    }
+
+
+def permission_to_json(one: Permission) -> dict[str, Any]:
+    """One element of ``permissions``."""
+    return {
+        "actions": list(one.actions),
+        "notActions": list(one.not_actions),
+        "dataActions": list(one.data_actions),
+        "notDataActions": list(one.not_data_actions),
     }
 
 

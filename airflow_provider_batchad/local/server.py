@@ -26,6 +26,7 @@ from airflow_provider_batchad.local.ledger import Ledger
 from airflow_provider_batchad.local.listeners import open_listeners
 from airflow_provider_batchad.local.secrets_file import SecretsFile
 from airflow_provider_batchad.local.services import build_services
+from airflow_provider_batchad.local.shared_key import AccountKeys
 from airflow_provider_batchad.local.tokens import TokenAuthority
 from airflow_provider_batchad.local.vault import Vault
 
@@ -56,6 +57,7 @@ class LocalAzure:
         self.roles = RoleBook((*BUILTIN_ROLES, *self.config.roles))
         self.tokens = TokenAuthority(clock=self.clock)
         self.secrets_file = SecretsFile(self.config.secrets_file)
+        self.account_keys = AccountKeys(on_secret=self.secrets_file.add)
         self.directory = Directory(self.config, clock=self.clock, on_secret=self.secrets_file.add)
         self.vault = Vault(clock=self.clock, on_secret=self.secrets_file.add)
         self._thread: threading.Thread | None = None

@@ -1,4 +1,4 @@
-"""The six services of one local Azure, put together."""
+"""The services of one local Azure, put together."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_batchad.local.batch import BatchAccount, BatchApi
+from airflow_provider_batchad.local.batch.account import DEFAULT_JOB_QUOTA
 from airflow_provider_batchad.local.config import BATCH_RESOURCE
 from airflow_provider_batchad.local.control import Control
 from airflow_provider_batchad.local.entra import EntraId
 from airflow_provider_batchad.local.keyvault import KeyVault
 from airflow_provider_batchad.local.machine_identity import MachineIdentity
+from airflow_provider_batchad.local.management import ResourceManager
+from airflow_provider_batchad.local.management_resources import Resources
 from airflow_provider_batchad.local.service import Routes, Service
+from airflow_provider_batchad.local.shared_key import AccountAccess, SharedKeys
 from airflow_provider_batchad.local.storage import Storage
 
 if TYPE_CHECKING:
@@ -51,11 +55,31 @@ async def build_services(
         roles=azure.roles,
     )
     azure.batch = await _start_account(azure, directory, stack)
+    shared_keys = SharedKeys(
+        account=azure.config.account,
+        tenant_id=azure.config.tenant.id,
+        keys=azure.account_keys,
+        clock=azure.clock,
+        allowed=azure.config.shared_key,
+    )
     batch = BatchApi(
         azure.batch,
-        identify=partial(_identify_for_batch, azure),
-        roles=azure.roles.at(azure.config.account_scope),
+        identify=partial(_identify_for_batch, azure, shared_keys),
+        roles=AccountAccess(azure.roles.at(azure.config.account_scope), shared_keys.owner),
         tenant_id=azure.config.tenant.id,
+    )
+    management = ResourceManager(
+        config=azure.config,
+        roles=azure.roles,
+        tokens=azure.tokens,
+        clock=azure.clock,
+        resources=Resources(
+            config=azure.config,
+            endpoints=azure.endpoints,
+            keys=azure.account_keys,
+            job_quota=DEFAULT_JOB_QUOTA,
+        ),
+        knows_principal=azure.directory.knows_principal,
     )
     parts: dict[ServiceName, Routes] = {
         "entra": entra,
@@ -64,6 +88,7 @@ async def build_services(
         "batch": batch,
         "storage": Storage(azure.config.files_dir),
         "control": Control(azure),
+        "management": management,
     }
     return [
         Service(name, part, clock=azure.clock, ledger=azure.ledger, faults=azure.faults)
@@ -71,7 +96,9 @@ async def build_services(
     ]
 
 
-def _identify_for_batch(azure: LocalAzure, request: web.Request) -> Principal:
+def _identify_for_batch(azure: LocalAzure, shared_keys: SharedKeys, request: web.Request) -> Principal:
+    if shared_keys.signs(request):
+        return shared_keys.verify(request)
     return azure.tokens.verify_header(
         request.headers.get("Authorization"), audience=BATCH_RESOURCE, tenant_id=azure.config.tenant.id
     )

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import requests
 
+from airflow_provider_batchad.local.access import Requirement
 from airflow_provider_batchad.local.server import LocalAzure
 
 APPLICATION = "airflow-batch"
@@ -215,3 +216,19 @@ def test_jobs_are_shown_with_how_far_they_are(
         ("job2", "active", 0),
         ("job1", "active", 1),
     ]
+
+
+def test_denial_is_added_listed_and_removed(local_azure: LocalAzure, control: ControlPort) -> None:
+    body = {"name": "no jobs", "principals": [APPLICATION], "data_actions": ["Microsoft.Batch/*"]}
+    made = control("POST", "/denials", body, status=201)
+    assert made["scope"] == local_azure.config.account_scope
+    principal_id = local_azure.directory.principal(APPLICATION).object_id
+    (listed,) = control("GET", "/denials")["denials"]
+    assert listed == {"name": "no jobs", "principal_ids": [principal_id], **made}
+    write = Requirement(data_actions=("Microsoft.Batch/batchAccounts/jobs/write",))
+    scope = local_azure.config.account_scope
+    assert local_azure.roles.missing(principal_id, write, scope=scope) == write.data_actions
+    control("DELETE", f"/denials/{made['id']}", status=204)
+    assert not local_azure.roles.missing(principal_id, write, scope=scope)
+    control("DELETE", f"/denials/{made['id']}", status=404)
+    control("POST", "/denials", body | {"principals": ["nobody"]}, status=404)

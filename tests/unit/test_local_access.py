@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from airflow_provider_batchad.local.access import Permission, Requirement, Role, RoleBook
+from airflow_provider_batchad.local.access import DenyAssignment, Permission, Requirement, Role, RoleBook
 from airflow_provider_batchad.local.builtin_roles import BUILTIN_ROLES
 
 SUBSCRIPTION = "/subscriptions/s"
@@ -129,6 +131,67 @@ def test_change_of_assignments_and_definitions_counts_at_once() -> None:
     assert not lacks(made, WRITE)
     made.define(Role(id="mine", name="Mine", permissions=(Permission(actions=("Microsoft.X/*",)),)))
     assert lacks(made, WRITE)
+
+
+@pytest.mark.parametrize(
+    ("denied", "refused", "allowed"),
+    [
+        (Permission(data_actions=(f"{BATCH}/jobs/write",)), [WRITE], [READ, READ_POOL, WRITE_POOL]),
+        (Permission(actions=("Microsoft.Batch/*/write",)), [WRITE_POOL], [READ, WRITE, READ_POOL]),
+        (
+            Permission(data_actions=("*",), not_data_actions=(f"{BATCH}/jobs/read",)),
+            [WRITE],
+            [READ, READ_POOL, WRITE_POOL],
+        ),
+    ],
+)
+def test_deny_assignment_wins_over_every_role(
+    denied: Permission, refused: list[Requirement], allowed: list[Requirement]
+) -> None:
+    made = book("Owner", "Azure Batch Data Contributor")
+    made.deny(DenyAssignment(name="no", scope=GROUP, permissions=(denied,)))
+    assert all(lacks(made, one) for one in refused)
+    assert not any(lacks(made, one) for one in allowed)
+
+
+def test_denied_key_listing_opens_nothing() -> None:
+    made = book("Contributor")
+    assert not lacks(made, WRITE)
+    made.deny(
+        DenyAssignment(
+            name="no keys", scope=ACCOUNT, permissions=(Permission(actions=(f"{BATCH}/listKeys/action",)),)
+        )
+    )
+    assert lacks(made, WRITE) == WRITE.data_actions
+    assert not lacks(made, READ)
+
+
+@pytest.mark.parametrize(
+    ("changes", "counts"),
+    [
+        ({}, True),
+        ({"principals": (WHO,)}, True),
+        ({"principals": ("somebody else",)}, False),
+        ({"excluded": (WHO,)}, False),
+        ({"scope": GROUP, "below": False}, False),
+        ({"below": False}, True),
+        ({"scope": f"{ACCOUNT}x"}, False),
+    ],
+)
+def test_deny_assignment_concerns_its_principals_at_its_scope(changes: dict[str, Any], counts: bool) -> None:
+    made = book("Owner")
+    given: dict[str, Any] = {"scope": ACCOUNT, **changes}
+    denial = made.deny(DenyAssignment(name="no", permissions=(Permission(actions=("*",)),), **given))
+    assert bool(lacks(made, WRITE_POOL)) is counts
+    assert made.denials() == (denial,)
+    made.remove_denial(denial.id)
+    assert not lacks(made, WRITE_POOL)
+
+
+def test_management_group_is_above_every_subscription() -> None:
+    top = "/providers/Microsoft.Management/managementGroups/contoso"
+    assert not lacks(book("Azure Batch Job Submitter", scope=top), WRITE)
+    assert lacks(book("Azure Batch Job Submitter", scope=top), WRITE, scope=f"{top}x")
 
 
 def test_unknown_role_lists_those_there_are() -> None:

@@ -50,7 +50,7 @@ class Roles(Protocol):
 class BatchApi:
     """The routes of one account.
 
-    :param identify: who makes a request; raises ``TokenRejected``.
+    :param identify: who makes a request; raises ``TokenRejected``, or ``BatchError`` for a signature.
     :param tenant_id: the tenant that the account trusts, for the challenge of a 401.
     """
 
@@ -85,7 +85,7 @@ class BatchApi:
         """Who makes a request, without refusing it."""
         try:
             return self._identify(request)
-        except TokenRejected:
+        except (TokenRejected, BatchError):
             return None
 
     def render_error(self, request: web.Request, status: int, code: str | None) -> web.Response:
