@@ -344,11 +344,6 @@ def test_container_task_cannot_be_scheduled_on_a_pool_without_containers(batch: 
             409,
             "InvalidApplicationPackageReferences",
         ),
-        (
-            {"resource_files": [models.ResourceFile(auto_storage_container_name="c")]},
-            400,
-            "UnsupportedProperty",
-        ),
     ],
 )
 def test_what_is_not_acted_out_is_refused(

@@ -74,8 +74,9 @@ def _raw_get(azure: LocalAzure, path: str) -> bytes:
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
-def test_nothing_can_be_written(local_azure: LocalAzure, session: requests.Session) -> None:
-    url = f"{local_azure.endpoints.storage}/data/new.txt"
-    assert session.put(url, data=b"x").status_code == 405
-    assert session.delete(f"{local_azure.endpoints.storage}/data/weather.csv").status_code == 405
-    assert session.get(f"{local_azure.endpoints.storage}/data/weather.csv").status_code == 200
+def test_public_files_cannot_be_written(local_azure: LocalAzure, session: requests.Session) -> None:
+    url = f"{local_azure.endpoints.storage}/data"
+    for answer in (session.put(f"{url}/new.txt", data=b"x"), session.delete(f"{url}/weather.csv")):
+        assert (answer.status_code, answer.headers["x-ms-error-code"]) == (404, "ResourceNotFound")
+    assert session.post(f"{url}/weather.csv").status_code == 405
+    assert session.get(f"{url}/weather.csv").status_code == 200

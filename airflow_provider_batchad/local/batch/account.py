@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -11,6 +11,7 @@ from airflow_provider_batchad.local.batch.command_run import NodeServices
 from airflow_provider_batchad.local.batch.downloads import Downloader
 from airflow_provider_batchad.local.batch.index import IdIndex
 from airflow_provider_batchad.local.batch.job_flow import JobFlow
+from airflow_provider_batchad.local.batch.node_http import NodeHttp
 from airflow_provider_batchad.local.batch.pool import Node, Pool, make_node_id
 from airflow_provider_batchad.local.batch.preparation import Preparations
 from airflow_provider_batchad.local.batch.processes import Processes
@@ -18,6 +19,7 @@ from airflow_provider_batchad.local.batch.scheduler import Scheduler
 from airflow_provider_batchad.local.batch.task_flow import TaskFlow
 from airflow_provider_batchad.local.batch.ticks import TickClock
 from airflow_provider_batchad.local.batch.timers import JumpingClock, Timers
+from airflow_provider_batchad.local.batch.uploads import Uploader
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.job import Job
@@ -47,6 +49,7 @@ class BatchAccount:
 
     :param base_url: the account's URL, without a slash at its end.
     :param work_dir: where nodes keep their files; made if need be.
+    :param auto_storage: the URL of a container of the linked storage account, with the right to read it.
     :param ca_file: certificates that nodes trust beside the machine's own when they fetch resource files.
     :param job_quota: how many jobs may be active at once; 1,000 is the most that Azure grants.
     """
@@ -58,6 +61,7 @@ class BatchAccount:
         clock: JumpingClock,
         base_url: str,
         work_dir: Path,
+        auto_storage: Callable[[str], str],
         ca_file: Path | None = None,
         job_quota: int = DEFAULT_JOB_QUOTA,
     ) -> None:
@@ -68,13 +72,14 @@ class BatchAccount:
         self.ticks = TickClock(clock)
         self._timers = Timers(clock)
         self._processes = Processes()
-        self._downloader = Downloader(ca_file)
+        self._http = NodeHttp(ca_file)
         self.task_flow = TaskFlow(ticks=self.ticks)
         services = NodeServices(
             account=self.name,
             account_url=self.base_url,
             processes=self._processes,
-            downloader=self._downloader,
+            downloader=Downloader(self._http, auto_storage),
+            uploader=Uploader(self._http),
         )
         self._preparations = Preparations(ticks=self.ticks, timers=self._timers, services=services)
         self.scheduler = Scheduler(
@@ -111,7 +116,7 @@ class BatchAccount:
         await self.scheduler.stop()
         await self._preparations.close()
         await self._processes.close()
-        await self._downloader.close()
+        await self._http.close()
         self._timers.stop()
 
     def _add_pool(self, config: PoolConfig, work_dir: Path) -> None:

@@ -39,7 +39,7 @@ class Attempt(CommandRun):
         if self.is_stopping():
             return False
         # Of a shielded future only the shield is cancelled: other tasks wait for the same preparation.
-        self._preparing = waiting = asyncio.shield(preparation)
+        self._cancellable = waiting = asyncio.shield(preparation)
         try:
             return await waiting
         except asyncio.CancelledError:
@@ -47,4 +47,4 @@ class Attempt(CommandRun):
                 raise
             return False
         finally:
-            self._preparing = None
+            self._cancellable = None

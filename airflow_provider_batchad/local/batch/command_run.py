@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.downloads import Downloader
     from airflow_provider_batchad.local.batch.job import Job
     from airflow_provider_batchad.local.batch.pool import Node
+    from airflow_provider_batchad.local.batch.uploads import Uploader
 
 _NOT_FOUND: Final = (errno.ENOENT, errno.ENOTDIR)
 
@@ -46,11 +47,13 @@ class Outcome:
 
     :param stop: why it was ended, where it was.
     :param failure: ``failureInfo`` of what never started.
+    :param upload_failure: ``failureInfo`` of an output file that could not be sent.
     """
 
     exit_code: int | None = None
     stop: Stop | None = None
     failure: str | None = None
+    upload_failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,7 @@ class NodeServices:
     account_url: str
     processes: Processes
     downloader: Downloader
+    uploader: Uploader
 
 
 class CommandRun:
@@ -79,7 +83,7 @@ class CommandRun:
         self._task_id = task_id
         self._services = services
         self._stop: Stop | None = None
-        self._preparing: asyncio.Future[Any] | None = None
+        self._cancellable: asyncio.Future[Any] | None = None
         self._process: RunningProcess | None = None
 
     @property
@@ -102,13 +106,14 @@ class CommandRun:
             self._stop = reason
         if self._process is not None:
             self._services.processes.kill(self._process)
-        elif self._preparing is not None:
-            self._preparing.cancel()
+        elif self._cancellable is not None:
+            self._cancellable.cancel()
 
     async def run(self) -> Outcome:
         """Run it to its end."""
         try:
             exit_code = await self._run()
+            upload_failure = await self._send_output(exit_code)
         except PreparationFailed as error:
             return Outcome(stop=self._stop, failure=error.failure)
         except AgentLost:
@@ -117,16 +122,28 @@ class CommandRun:
             if self._stop is None:
                 raise
             return Outcome(stop=self._stop)
-        return Outcome(exit_code=exit_code, stop=self._stop)
+        return Outcome(exit_code=exit_code, stop=self._stop, upload_failure=upload_failure)
 
     async def _run(self) -> int:
         if self.is_stopping():
             raise asyncio.CancelledError
-        self._preparing = starting = asyncio.ensure_future(self._start())
+        self._cancellable = starting = asyncio.ensure_future(self._start())
         self._process = await starting
         if self.is_stopping():
             self._services.processes.kill(self._process)
         return await self._process.ended
+
+    async def _send_output(self, exit_code: int) -> str | None:
+        files = self.definition.get("outputFiles")
+        if not files or self.is_stopping():
+            return None
+        self._process = None
+        self._cancellable = sending = asyncio.ensure_future(
+            self._services.uploader.send_all(
+                files, self.directories, environment=self.environment(), is_success=exit_code == 0
+            )
+        )
+        return await sending
 
     async def _start(self) -> RunningProcess:
         definition = self.definition

@@ -21,24 +21,30 @@ class ExitResponse:
 
 
 def respond_to_exit(
-    conditions: Mapping[str, Any] | None, *, exit_code: int | None, was_prepared: bool
+    conditions: Mapping[str, Any] | None,
+    *,
+    exit_code: int | None,
+    was_prepared: bool,
+    was_uploaded: bool = True,
 ) -> ExitResponse:
     """The most specific condition that fits: a code, then a range, then the default; the latter not for 0.
 
     :param exit_code: ``None`` where the program did not end by itself, or never ran.
     :param was_prepared: whether it ran at all.
+    :param was_uploaded: whether all of its output files could be sent; a matching exit code goes before.
     """
-    chosen = _choose(conditions or {}, exit_code, was_prepared) or {}
-    is_success = exit_code == 0
+    is_success = exit_code == 0 and was_uploaded
+    chosen = _choose(conditions or {}, exit_code, was_prepared=was_prepared, was_uploaded=was_uploaded) or {}
     action: JobAction = chosen.get("jobAction") or ("none" if is_success else "terminate")
     dependency = chosen.get("dependencyAction") or ("satisfy" if is_success else "block")
     return ExitResponse(job_action=action, satisfies=dependency == "satisfy")
 
 
 def _choose(
-    conditions: Mapping[str, Any], exit_code: int | None, was_prepared: bool
+    conditions: Mapping[str, Any], exit_code: int | None, *, was_prepared: bool, was_uploaded: bool
 ) -> Mapping[str, Any] | None:
-    options: Mapping[str, Any] | None = None if exit_code == 0 else conditions.get("default")
+    is_success = exit_code == 0 and was_uploaded
+    options: Mapping[str, Any] | None = None if is_success else conditions.get("default")
     if not was_prepared:
         return conditions.get("preProcessingError") or options
     if exit_code is None:
@@ -49,6 +55,8 @@ def _choose(
     for mapping in conditions.get("exitCodeRanges") or ():
         if mapping["start"] <= exit_code <= mapping["end"]:
             return _options_of(mapping)
+    if not was_uploaded:
+        return conditions.get("fileUploadError") or options
     return options
 
 

@@ -28,6 +28,14 @@ _FAILURES: Final[dict[str, tuple[Category, str]]] = {
         "ServerError",
         "Miscellaneous error encountered while downloading one of the specified Azure Blob(s)",
     ),
+    "FileUploadContainerNotFound": (
+        "UserError",
+        "One of the specified Azure container(s) was not found while attempting to upload an output file",
+    ),
+    "FileUploadMiscError": (
+        "UserError",
+        "A miscellaneous error was encountered while uploading one of the output files",
+    ),
     "ResourceFileCreateFailed": ("ServerError", "Failure encountered creating resource file"),
     "ResourceDirectoryCreateFailed": (
         "ServerError",

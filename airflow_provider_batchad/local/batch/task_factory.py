@@ -10,6 +10,7 @@ from airflow_provider_batchad.local.batch.durations import INFINITE, SEVEN_DAYS
 from airflow_provider_batchad.local.batch.errors import BatchError, invalid_property
 from airflow_provider_batchad.local.batch.index import fold
 from airflow_provider_batchad.local.batch.task import Task
+from airflow_provider_batchad.local.batch.wire.node_files import refuse_identities
 from airflow_provider_batchad.local.batch.wire.tasks import TaskConstraints, TaskCreate, UserIdentity
 from airflow_provider_batchad.local.batch.wire.types import refuse_unsupported
 
@@ -37,12 +38,11 @@ def check_task(job: Job, task: TaskCreate) -> None:
     for name in ("jobPreparationTask", "jobReleaseTask"):
         if fold(task.id) == fold(job.properties.get(name, {}).get("id", "")):
             raise BatchError(f"TaskIdSameAsJ{name[1:]}")
-    refuse_unsupported(task, "output_files", "multi_instance_settings")
+    refuse_unsupported(task, "multi_instance_settings")
     if task.application_package_references:
         # The account has no applications, so no reference can be satisfied.
         raise BatchError("InvalidApplicationPackageReferences")
-    for file in task.resource_files or ():
-        refuse_unsupported(file, "auto_storage_container_name", "storage_container_url", "identity_reference")
+    refuse_identities(task.resource_files, task.output_files)
     _check_exit_conditions(job, task)
     _check_dependencies(job, task)
 

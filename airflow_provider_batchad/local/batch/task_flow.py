@@ -74,12 +74,12 @@ class TaskFlow:
             self._complete(job, task, exit_code=None, failure=_STOPPED[outcome.stop])
         elif outcome.exit_code is None:
             self._complete(job, task, exit_code=None, failure=outcome.failure, was_prepared=False)
-        elif outcome.exit_code == 0:
-            self._complete(job, task, exit_code=0, failure=None)
-        elif self._may_retry(job, task):
+        elif outcome.exit_code and self._may_retry(job, task):
             self._retry(job, task)
         else:
-            self._complete(job, task, exit_code=outcome.exit_code, failure=EXIT_CODE)
+            failure = EXIT_CODE if outcome.exit_code else outcome.upload_failure
+            was_uploaded = outcome.upload_failure is None
+            self._complete(job, task, exit_code=outcome.exit_code, failure=failure, was_uploaded=was_uploaded)
 
     async def terminate(self, job: Job, task: Task) -> None:
         """End a task for its user; it is completed when this returns.
@@ -128,7 +128,14 @@ class TaskFlow:
         self._jobs.settle(job)
 
     def _complete(
-        self, job: Job, task: Task, *, exit_code: int | None, failure: str | None, was_prepared: bool = True
+        self,
+        job: Job,
+        task: Task,
+        *,
+        exit_code: int | None,
+        failure: str | None,
+        was_prepared: bool = True,
+        was_uploaded: bool = True,
     ) -> None:
         ticks = self._ticks.now()
         execution = task.begin_execution()
@@ -140,7 +147,9 @@ class TaskFlow:
         conditions = None
         if '"exitConditions"' in task.content:
             conditions = task.read_definition().get("exitConditions")
-        response = respond_to_exit(conditions, exit_code=exit_code, was_prepared=was_prepared)
+        response = respond_to_exit(
+            conditions, exit_code=exit_code, was_prepared=was_prepared, was_uploaded=was_uploaded
+        )
         if response.satisfies and job.properties["usesTaskDependencies"]:
             for freed in job.dependencies.fulfil(task.id):
                 self._scheduler.enqueue(job, freed)
