@@ -1,28 +1,37 @@
-"""The client credentials grant: who asks, with what proof, for which audience."""
+"""The client credentials grant: who asks, with what proof."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from enum import StrEnum
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
-import jwt
-
 from airflow_provider_batchad.local import entra_errors as errors
-from airflow_provider_batchad.local.directory import Application, Directory, SecretCheck
+from airflow_provider_batchad.local.application import Application, SecretCheck
+from airflow_provider_batchad.local.assertion_errors import CLIENT_IS_PUBLIC
+from airflow_provider_batchad.local.client_assertion import Assertion, verify_self_issued
 from airflow_provider_batchad.local.entra_errors import SignInRefused
+from airflow_provider_batchad.local.federated_assertion import TrustedIssuers, verify_federated
+from airflow_provider_batchad.local.wanted_claims import WantedClaims
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.clock import Clock
     from airflow_provider_batchad.local.config import TenantConfig
+    from airflow_provider_batchad.local.directory import Directory
     from airflow_provider_batchad.local.secrets_file import SecretsFile
-    from airflow_provider_batchad.local.tokens import TokenAuthority
+    from airflow_provider_batchad.local.tokens import Principal, TokenAuthority
 
-_DEFAULT: Final = "/.default"
+
+class Proof(StrEnum):
+    """How an application proved itself, as its token's ``appidacr`` says it."""
+
+    NONE = "0"
+    SECRET = "1"  # noqa: S105 - a claim's value
+    ASSERTION = "2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,19 +42,6 @@ class Grant:
     audience: str
     expires_on: int
     expires_in: int
-
-
-def audience_of_scope(scope: str) -> str:
-    """The audience by Entra ID's rule: the scope less one ``/.default``, so that a double slash leaves one.
-
-    :raises SignInRefused: more than one scope, or no ``/.default``.
-    """
-    scopes = scope.split()
-    if len(scopes) != 1:
-        raise SignInRefused(errors.SCOPE_INVALID, scope=scope)
-    if not scopes[0].endswith(_DEFAULT):
-        raise SignInRefused(errors.SCOPE_NOT_DEFAULT, scope=scopes[0])
-    return scopes[0].removesuffix(_DEFAULT)
 
 
 def require(form: Mapping[str, str], parameter: str) -> str:
@@ -80,76 +76,116 @@ class ClientCredentials:
     """Checks an application's proof and issues its token."""
 
     def __init__(
-        self, *, directory: Directory, tokens: TokenAuthority, clock: Clock, secrets_file: SecretsFile
+        self,
+        *,
+        authority: str,
+        directory: Directory,
+        issuers: TrustedIssuers,
+        tokens: TokenAuthority,
+        clock: Clock,
+        secrets_file: SecretsFile,
     ) -> None:
+        self._authority = authority
         self._directory = directory
+        self._issuers = issuers
         self._tokens = tokens
         self._clock = clock
         self._secrets_file = secrets_file
 
-    def authenticate(self, tenant: TenantConfig, form: Mapping[str, str]) -> Application:
-        """The application that the request proves to be.
+    def find_application(self, tenant: TenantConfig, form: Mapping[str, str]) -> Application:
+        """The application that the request names.
+
+        :raises SignInRefused: the tenant has none of this client ID.
+        """
+        client_id = require(form, "client_id")
+        application = self._directory.application(client_id)
+        if application is None or not application.is_known_in(tenant.id):
+            raise SignInRefused(errors.APPLICATION_NOT_FOUND, client_id=client_id, tenant=tenant.display_name)
+        return application
+
+    def authenticate(self, application: Application, tenant: TenantConfig, form: Mapping[str, str]) -> Proof:
+        """How the request proves to be the application's.
 
         :raises SignInRefused: it does not.
         """
-        grant_type = require(form, "grant_type")
-        if grant_type != "client_credentials":
-            raise SignInRefused(errors.GRANT_UNSUPPORTED, grant_type=grant_type)
-        client_id = require(form, "client_id")
-        application = self._directory.application(client_id)
-        if application is None or application.principal.tenant_id != tenant.id:
-            raise SignInRefused(errors.APPLICATION_NOT_FOUND, client_id=client_id, tenant=tenant.display_name)
-        if "client_assertion" in form:
-            raise _refuse_assertion(client_id, form["client_assertion"])
+        if application.is_first_party and form.keys() & {"client_secret", "client_assertion"}:
+            raise SignInRefused(CLIENT_IS_PUBLIC)
+        if form.get("client_assertion"):
+            self._check_assertion(application, tenant, form)
+            return Proof.ASSERTION
         if not form.get("client_secret"):
             raise SignInRefused(errors.NO_CREDENTIAL)
-        match self._directory.check_secret(application, form["client_secret"]):
+        client_id = application.principal.app_id
+        match application.check_secret(form["client_secret"], now=self._clock.now()):
             case SecretCheck.WRONG:
                 raise SignInRefused(errors.WRONG_SECRET, client_id=client_id)
             case SecretCheck.EXPIRED:
                 raise SignInRefused(errors.EXPIRED_SECRET, client_id=client_id)
             case SecretCheck.GOOD:
-                return application
+                return Proof.SECRET
+
+    def authenticate_for_person(
+        self, application: Application, tenant: TenantConfig, form: Mapping[str, str]
+    ) -> Proof:
+        """The same where a person signs in: a public application need prove nothing.
+
+        :raises SignInRefused: it does not prove what it claims or must.
+        """
+        presented = form.get("client_secret") or form.get("client_assertion")
+        if application.is_public and not presented:
+            return Proof.NONE
+        return self.authenticate(application, tenant, form)
 
     def grant(
-        self, application: Application, tenant: TenantConfig, audience: str, form: Mapping[str, str]
+        self,
+        application: Application,
+        tenant: TenantConfig,
+        audience: str,
+        form: Mapping[str, str],
+        proof: Proof,
     ) -> Grant:
         """A token for the application.
 
         :raises SignInRefused: the tenant does not know the resource.
         """
-        if not self._directory.knows_resource(audience):
-            raise SignInRefused(errors.RESOURCE_NOT_FOUND, resource=audience, tenant=tenant.display_name)
-        token, expires_on = self._tokens.issue(
+        self.check_resource(audience, tenant)
+        wanted = WantedClaims.parse(form.get("claims"))
+        return self.issue(
             application.principal,
             audience=audience,
+            wanted=wanted,
+            claims={"appidacr": proof.value},
+        )
+
+    def check_resource(self, audience: str, tenant: TenantConfig) -> None:
+        """Refuse a resource that the tenant does not know.
+
+        :raises SignInRefused: so it is.
+        """
+        if not self._directory.knows_resource(audience):
+            raise SignInRefused(errors.RESOURCE_NOT_FOUND, resource=audience, tenant=tenant.display_name)
+
+    def issue(
+        self, principal: Principal, *, audience: str, wanted: WantedClaims, claims: Mapping[str, object]
+    ) -> Grant:
+        """An access token, noted in the file of secrets before anybody has it."""
+        token, expires_on = self._tokens.issue(
+            principal,
+            audience=audience,
             lifetime_seconds=self._directory.token_lifetime_seconds,
-            extra_claims={"xms_cc": ["CP1"]} if _announces_cae(form.get("claims")) else None,
+            extra_claims={**claims, **wanted.for_token()},
+            not_before=wanted.not_before,
         )
         self._secrets_file.add(token)
         expires_in = max(int(expires_on - self._clock.time()), 0)
         return Grant(token=token, audience=audience, expires_on=expires_on, expires_in=expires_in)
 
-
-def _refuse_assertion(client_id: str, assertion: str) -> SignInRefused:
-    # No application here has a certificate or a federated credential: these are Entra ID's answers to that.
-    try:
-        header = jwt.get_unverified_header(assertion)
-        claims = jwt.decode(assertion, options={"verify_signature": False})
-    except jwt.PyJWTError:
-        return SignInRefused(errors.MALFORMED_ASSERTION)
-    thumbprint = header.get("x5t#S256") or header.get("x5t")
-    if thumbprint is None:
-        return SignInRefused(errors.NO_FEDERATED_IDENTITY, subject=str(claims.get("sub", "")))
-    padded = thumbprint + "=" * (-len(thumbprint) % 4)
-    shown = base64.urlsafe_b64decode(padded).hex().upper()
-    return SignInRefused(errors.CERTIFICATE_NOT_REGISTERED, client_id=client_id, thumbprint=shown)
-
-
-def _announces_cae(claims: str | None) -> bool:
-    try:
-        parsed = json.loads(claims or "{}")
-        capabilities = parsed["access_token"]["xms_cc"]["values"]
-    except (ValueError, KeyError, TypeError):
-        return False
-    return isinstance(capabilities, list) and "CP1" in capabilities
+    def _check_assertion(
+        self, application: Application, tenant: TenantConfig, form: Mapping[str, str]
+    ) -> None:
+        assertion = Assertion.parse(form["client_assertion"])
+        now = self._clock.time()
+        if assertion.is_self_issued:
+            verify_self_issued(assertion, application, tenant, authority=self._authority, now=now)
+        else:
+            verify_federated(assertion, application, self._issuers, now=now)

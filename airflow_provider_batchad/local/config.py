@@ -42,6 +42,9 @@ class ApplicationConfig:
     :param secret: its client secret; a random one by default.
     :param vault_secret_name: where Key Vault keeps that secret, if it does.
     :param tenant_id: one of ``other_tenants``; the main tenant by default.
+    :param redirect_uris: where a person who signed in with it may be sent back to; of ``http://localhost``
+        any port is meant.
+    :param public_client: whether people sign in with it although it proves nothing about itself.
     """
 
     name: str
@@ -50,6 +53,8 @@ class ApplicationConfig:
     secret: str | None = field(default=None, repr=False)
     vault_secret_name: str | None = None
     tenant_id: str | None = None
+    redirect_uris: tuple[str, ...] = ("http://localhost",)
+    public_client: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "client_id", self.client_id or stable_id("application", self.name))
@@ -68,6 +73,38 @@ class ManagedIdentityConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "client_id", self.client_id or stable_id("identity client", self.name))
         object.__setattr__(self, "object_id", self.object_id or stable_id("identity object", self.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserConfig:
+    """A person in a tenant.
+
+    :param name: the user principal name.
+    :param tenant_id: one of ``other_tenants``; the main tenant by default.
+    """
+
+    name: str
+    display_name: str = ""
+    object_id: str = ""
+    tenant_id: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "display_name", self.display_name or self.name.partition("@")[0])
+        object.__setattr__(self, "object_id", self.object_id or stable_id("user", self.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkloadIdentityConfig:
+    """A projected service account token on the simulated machine, as Kubernetes gives one to a pod.
+
+    :param application: the name of the application that takes it for proof.
+    :param subject: whom the token names.
+    :param token_lifetime_seconds: it is renewed when four fifths of this have passed, as the kubelet does.
+    """
+
+    application: str = "airflow-batch"
+    subject: str = "system:serviceaccount:airflow:airflow-worker"
+    token_lifetime_seconds: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +147,15 @@ class AssignmentConfig:
 
 AIRFLOW_APPLICATION: Final = ApplicationConfig(name="airflow-batch", vault_secret_name="batch-client-secret")  # noqa: S106 - a name
 WORKER_IDENTITY: Final = ManagedIdentityConfig(name="airflow-worker", system_assigned=True)
+DEVELOPER: Final = UserConfig(name="developer@contoso.onmicrosoft.com", display_name="Dana Developer")
+# Known in every tenant. azure-identity's interactive credentials use it too where they are told no client ID.
+AZURE_CLI: Final = ApplicationConfig(
+    name="Microsoft Azure CLI", client_id="04b07795-8ddb-461a-bbee-02f9e1bf7b46", public_client=True
+)
 DEFAULT_ASSIGNMENTS: Final = (
     AssignmentConfig(principal="airflow-batch", role="Azure Batch Job Submitter", resource="batch"),
     AssignmentConfig(principal="airflow-worker", role="Key Vault Secrets User", resource="keyvault"),
+    AssignmentConfig(principal=DEVELOPER.name, role="Azure Batch Data Contributor", resource="batch"),
 )
 
 
@@ -127,7 +170,11 @@ class LocalAzureConfig:
     :param tenant: the account's and the vault's.
     :param shared_key: whether the account takes its keys beside tokens, as an account does unless that was
         taken from its ``allowedAuthenticationModes``.
+    :param users: the people who may sign in.
+    :param workload_identity: whether the machine is given a projected token, which is written to a file; none
+        by default.
     :param token_lifetime_seconds: of every token; Entra ID's own is 60 to 90 minutes.
+    :param device_code_interval_seconds: how long a device is told to wait between two questions.
     :param vault_secrets: beside the applications' own secrets, which Key Vault keeps where they name one; by
         default ``batch-tenant-id`` and ``batch-client-id``, those of the first application.
     :param files_dir: a directory that the storage service lets everyone read.
@@ -148,12 +195,15 @@ class LocalAzureConfig:
     other_tenants: tuple[TenantConfig, ...] = ()
     applications: tuple[ApplicationConfig, ...] = (AIRFLOW_APPLICATION,)
     managed_identities: tuple[ManagedIdentityConfig, ...] = (WORKER_IDENTITY,)
+    users: tuple[UserConfig, ...] = (DEVELOPER,)
+    workload_identity: WorkloadIdentityConfig | None = None
     vault_secrets: tuple[VaultSecretConfig, ...] | None = None
     pools: tuple[PoolConfig, ...] = (PoolConfig(id="cpu"),)
     roles: tuple[Role, ...] = ()
     assignments: tuple[AssignmentConfig, ...] = DEFAULT_ASSIGNMENTS
     shared_key: bool = True
     token_lifetime_seconds: float = 3600.0
+    device_code_interval_seconds: int = 5
     files_dir: Path | None = None
     state_dir: Path | None = None
     secrets_file: Path | None = None

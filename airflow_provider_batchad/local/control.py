@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from airflow_provider_batchad.local.call import current_call
+from airflow_provider_batchad.local.control_credentials import CredentialControl
 from airflow_provider_batchad.local.control_denials import DenialControl
 from airflow_provider_batchad.local.control_directory import DirectoryControl
 from airflow_provider_batchad.local.control_request import (
@@ -15,9 +16,11 @@ from airflow_provider_batchad.local.control_request import (
     read_body,
     render_refusal,
 )
+from airflow_provider_batchad.local.control_sign_ins import SignInControl
 from airflow_provider_batchad.local.faults import FaultRule
 
 if TYPE_CHECKING:
+    from airflow_provider_batchad.local.entra_people import PeopleSignIn
     from airflow_provider_batchad.local.server import LocalAzure
     from airflow_provider_batchad.local.tokens import Principal
 
@@ -25,8 +28,9 @@ if TYPE_CHECKING:
 class Control:
     """Ledger, faults, clock, and what ``DirectoryControl`` adds, as plain JSON."""
 
-    def __init__(self, azure: LocalAzure) -> None:
+    def __init__(self, azure: LocalAzure, people: PeopleSignIn) -> None:
         self._azure = azure
+        self._people = people
 
     def routes(self) -> list[web.AbstractRouteDef]:
         """The routes of the service."""
@@ -44,6 +48,8 @@ class Control:
             web.put("/clock", answering("Change Clock", self.change_clock)),
             web.get("/batch/jobs", answering("List Batch Jobs", self.list_batch_jobs)),
             *DirectoryControl(self._azure).routes(),
+            *CredentialControl(self._azure).routes(),
+            *SignInControl(self._azure, self._people).routes(),
             *DenialControl(self._azure).routes(),
         ]
 

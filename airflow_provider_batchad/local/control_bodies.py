@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from airflow_provider_batchad.local.application import EXCHANGE_AUDIENCE
+from airflow_provider_batchad.local.claims_challenge import ChallengingService
 from airflow_provider_batchad.local.config import ResourceName, ServiceName
 
 
@@ -103,6 +105,71 @@ class DenialBody(_Body):
     not_data_actions: list[str] = Field(default_factory=list)
     resource: ResourceName | None = None
     scope: str | None = None
+
+
+class CertificateBody(_Body):
+    """``POST /applications/{application}/certificates``."""
+
+    pem: SecretStr
+
+
+class TrustedSubjectBody(_Body):
+    """``POST /applications/{application}/trusted-subjects``."""
+
+    name: str
+    authorities_pem: str
+
+
+class FederatedCredentialBody(_Body):
+    """``POST /applications/{application}/federated-credentials``."""
+
+    subject: str
+    issuer: str | None = None
+    audience: str = EXCHANGE_AUDIENCE
+    name: str = ""
+
+
+class IssuerBody(_Body):
+    """``PUT /issuers``: the members of a JSON Web Key Set."""
+
+    issuer: str
+    keys: list[dict[str, Any]]
+
+
+class ClaimsDemandBody(_Body):
+    """``POST /claims-demands``: ``principal`` by name."""
+
+    service: ChallengingService
+    principal: str | None = None
+    capable_only: bool = True
+
+
+class PersonBody(_Body):
+    """``POST /people``."""
+
+    name: str
+    display_name: str = ""
+    object_id: str = ""
+    tenant_id: str | None = None
+
+
+class WhoBody(_Body):
+    """``POST /device-codes/{user_code}/approve``."""
+
+    person: str
+
+
+class SeatBody(_Body):
+    """``PUT /browser``."""
+
+    person: str | None = None
+
+
+class VisitBody(_Body):
+    """``POST /browser/open``: whoever sits at the browser, unless a person is named."""
+
+    url: str
+    person: str | None = None
 
 
 class TokenLifetimeBody(_Body):

@@ -11,7 +11,7 @@ from airflow_provider_batchad.local.control_request import ControlRefused, answe
 from airflow_provider_batchad.local.role_json import role_from_json, role_to_json
 
 if TYPE_CHECKING:
-    from airflow_provider_batchad.local.directory import Application
+    from airflow_provider_batchad.local.application import Application
     from airflow_provider_batchad.local.server import LocalAzure
     from airflow_provider_batchad.local.vault import SecretVersion
 

@@ -1,6 +1,6 @@
 """Errors of the simulated Entra ID: number, status and text as the real service gives them.
 
-Texts and statuses are those of recordings and public logs; where a row says "assumed" nobody has shown one.
+Texts and statuses are those of recordings and public logs.
 """
 
 from __future__ import annotations
@@ -157,6 +157,16 @@ GRANT_UNSUPPORTED: Final = SignInErrorKind(
 INVALID_INSTANCE: Final = SignInErrorKind(
     number=50049, status=400, error="invalid_instance", text="Unknown or invalid instance."
 )
+
+
+def token_headers() -> dict[str, str]:
+    """The headers of an answer that holds a token or a code."""
+    return {
+        **SERVER_HEADERS,
+        **NO_STORE,
+        "x-ms-request-id": str(uuid.uuid4()),
+        "x-ms-clitelem": "1,0,0,,",
+    }
 
 
 class SignInRefused(Exception):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.directory import Directory, ManagedIdentity
     from airflow_provider_batchad.local.secrets_file import SecretsFile
     from airflow_provider_batchad.local.tokens import Principal, TokenAuthority
+    from airflow_provider_batchad.local.workload_issuer import WorkloadIssuer
 
 APP_SERVICE_PATH: Final = "/msi/token"
 # azure-identity and MSAL append this path to AZURE_POD_IDENTITY_AUTHORITY_HOST.
@@ -48,15 +49,25 @@ class _Refused(Exception):
 
 
 class MachineIdentity:
-    """Tokens for managed identities: whoever reaches the endpoint and knows the header is the machine."""
+    """Tokens for managed identities: whoever reaches the endpoint and knows the header is the machine.
+
+    The issuer of the machine's projected tokens is served beside it.
+    """
 
     def __init__(
-        self, *, directory: Directory, tokens: TokenAuthority, clock: Clock, secrets_file: SecretsFile
+        self,
+        *,
+        directory: Directory,
+        tokens: TokenAuthority,
+        clock: Clock,
+        secrets_file: SecretsFile,
+        workload_issuer: WorkloadIssuer,
     ) -> None:
         self._directory = directory
         self._tokens = tokens
         self._clock = clock
         self._secrets_file = secrets_file
+        self._workload_issuer = workload_issuer
         self.header = secrets.token_hex(16).upper()
         secrets_file.add(self.header)
 
@@ -65,6 +76,7 @@ class MachineIdentity:
         return [
             web.get(APP_SERVICE_PATH, self.answer_app_service),
             web.get(IMDS_PATH, self.answer_imds),
+            *self._workload_issuer.routes(),
         ]
 
     async def find_principal(self, request: web.Request) -> Principal | None:

@@ -17,18 +17,22 @@ from aiohttp import web
 from airflow_provider_batchad.local.access import RoleBook
 from airflow_provider_batchad.local.builtin_roles import BUILTIN_ROLES
 from airflow_provider_batchad.local.certificates import CertificateAuthority
+from airflow_provider_batchad.local.claims_challenge import ClaimsDemands
 from airflow_provider_batchad.local.clock import Clock
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.local.directory import Directory
 from airflow_provider_batchad.local.endpoints import Endpoints
 from airflow_provider_batchad.local.faults import FaultRules
+from airflow_provider_batchad.local.federated_assertion import TrustedIssuers
 from airflow_provider_batchad.local.ledger import Ledger
 from airflow_provider_batchad.local.listeners import open_listeners
 from airflow_provider_batchad.local.secrets_file import SecretsFile
 from airflow_provider_batchad.local.services import build_services
 from airflow_provider_batchad.local.shared_key import AccountKeys
+from airflow_provider_batchad.local.sign_ins import SignIns
 from airflow_provider_batchad.local.tokens import TokenAuthority
 from airflow_provider_batchad.local.vault import Vault
+from airflow_provider_batchad.local.workload_issuer import WorkloadIssuer
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch import BatchAccount
@@ -43,11 +47,13 @@ class LocalAzure:
     Everything that tests look at or change is an attribute; each may be used from any thread.
 
     :param config: what it holds at first; ports that the system chooses, unless given.
+    :ivar federated_token_file: the machine's projected token, where the configuration asks for one.
     """
 
     endpoints: Endpoints
     ca_file: Path
     identity_header: str
+    federated_token_file: Path | None = None
     batch: BatchAccount
     storage: Storage
 
@@ -61,6 +67,15 @@ class LocalAzure:
         self.secrets_file = SecretsFile(self.config.secrets_file)
         self.account_keys = AccountKeys(on_secret=self.secrets_file.add)
         self.directory = Directory(self.config, clock=self.clock, on_secret=self.secrets_file.add)
+        self.sign_ins = SignIns(
+            directory=self.directory,
+            clock=self.clock,
+            secrets_file=self.secrets_file,
+            device_interval_seconds=self.config.device_code_interval_seconds,
+        )
+        self.issuers = TrustedIssuers()
+        self.workload_issuer = WorkloadIssuer(clock=self.clock, on_secret=self.secrets_file.add)
+        self.claims_demands = ClaimsDemands(clock=self.clock)
         self.vault = Vault(clock=self.clock, on_secret=self.secrets_file.add)
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None

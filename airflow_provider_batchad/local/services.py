@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_batchad.local.batch import BatchAccount, BatchApi
 from airflow_provider_batchad.local.batch.account import DEFAULT_JOB_QUOTA
-from airflow_provider_batchad.local.config import BATCH_RESOURCE
+from airflow_provider_batchad.local.claims_challenge import ChallengingService, ClaimsChallenge
+from airflow_provider_batchad.local.config import BATCH_RESOURCE, VAULT_RESOURCE
 from airflow_provider_batchad.local.control import Control
 from airflow_provider_batchad.local.entra import EntraId
 from airflow_provider_batchad.local.keyvault import KeyVault
 from airflow_provider_batchad.local.machine_identity import MachineIdentity
 from airflow_provider_batchad.local.management import ResourceManager
 from airflow_provider_batchad.local.management_resources import Resources
+from airflow_provider_batchad.local.projected_token import ProjectedToken
 from airflow_provider_batchad.local.service import Routes, Service
 from airflow_provider_batchad.local.shared_key import AccountAccess, SharedKeys
 from airflow_provider_batchad.local.storage import Storage
@@ -35,15 +37,19 @@ async def build_services(
     entra = EntraId(
         authority=azure.endpoints.entra,
         directory=azure.directory,
+        issuers=azure.issuers,
+        sign_ins=azure.sign_ins,
         tokens=azure.tokens,
         clock=azure.clock,
         secrets_file=azure.secrets_file,
     )
+    await _start_workload_identity(azure, directory, stack)
     identity = MachineIdentity(
         directory=azure.directory,
         tokens=azure.tokens,
         clock=azure.clock,
         secrets_file=azure.secrets_file,
+        workload_issuer=azure.workload_issuer,
     )
     azure.identity_header = identity.header
     keyvault = KeyVault(
@@ -90,10 +96,10 @@ async def build_services(
     parts: dict[ServiceName, Routes] = {
         "entra": entra,
         "identity": identity,
-        "keyvault": keyvault,
-        "batch": batch,
+        "keyvault": _challenged(azure, "keyvault", keyvault, (VAULT_RESOURCE,)),
+        "batch": _challenged(azure, "batch", batch, (BATCH_RESOURCE,)),
         "storage": azure.storage,
-        "control": Control(azure),
+        "control": Control(azure, entra.people),
         "management": management,
     }
     return [
@@ -108,6 +114,38 @@ def _identify_for_batch(azure: LocalAzure, shared_keys: SharedKeys, request: web
     return azure.tokens.verify_header(
         request.headers.get("Authorization"), audience=BATCH_RESOURCE, tenant_id=azure.config.tenant.id
     )
+
+
+def _challenged(
+    azure: LocalAzure, name: ChallengingService, part: Routes, audiences: tuple[str, ...]
+) -> Routes:
+    return ClaimsChallenge(
+        name,
+        part,
+        audiences=audiences,
+        authority=azure.endpoints.entra,
+        demands=azure.claims_demands,
+        tokens=azure.tokens,
+        clock=azure.clock,
+    )
+
+
+async def _start_workload_identity(
+    azure: LocalAzure, directory: Path, stack: contextlib.AsyncExitStack
+) -> None:
+    issuer, config = azure.workload_issuer, azure.config.workload_identity
+    issuer.move_to(azure.endpoints.identity)
+    azure.issuers.publish(issuer.url, issuer.public_keys())
+    if config is None:
+        return
+    application = azure.directory.principal(config.application)
+    azure.directory.add_federated_credential(
+        application.app_id, issuer=issuer.url, subject=config.subject, name="workload-identity"
+    )
+    token = ProjectedToken(directory / "azure-identity-token", config, issuer=issuer, clock=azure.clock)
+    azure.federated_token_file = token.path
+    stack.push_async_callback(token.stop)
+    await token.start()
 
 
 async def _start_account(

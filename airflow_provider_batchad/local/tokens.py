@@ -60,21 +60,29 @@ class Principal:
 
     :param object_id: of the service principal; role assignments name it.
     :param app_id: the client ID.
-    :param name: for people: the ledger and error texts; Azure's tokens do not hold it.
+    :param name: for people: the ledger and error texts; the tokens of applications do not hold it.
+    :param is_person: somebody who signed in with the application, not the application itself.
     """
 
     tenant_id: str
     object_id: str
     app_id: str
     name: str
+    is_person: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Verified:
+class TokenFacts:
+    """What a token of this authority says, its signature being good.
+
+    :param answers_challenges: whether its client announced that it can answer a claims challenge (``CP1``).
+    """
+
     principal: Principal
     audience: str
     not_before: float
     expires_on: float
+    answers_challenges: bool
 
 
 class TokenAuthority:
@@ -89,7 +97,7 @@ class TokenAuthority:
         self._clock = clock
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         self._public_key = self._key.public_key()
-        self._verified: dict[bytes, _Verified] = {}
+        self._verified: dict[bytes, TokenFacts] = {}
         self._names: dict[str, str] = {}
         self.key_id = _thumbprint(self._public_key.public_numbers().n)
 
@@ -100,9 +108,12 @@ class TokenAuthority:
         audience: str,
         lifetime_seconds: float,
         extra_claims: Mapping[str, object] | None = None,
+        not_before: float = 0.0,
     ) -> tuple[str, int]:
         """A v1 access token, as Batch and Key Vault are given them.
 
+        :param extra_claims: beside or in place of those of an application with a secret.
+        :param not_before: the token's own ``nbf`` is not earlier than this.
         :return: the token and the second at which it expires.
         """
         self._names[principal.object_id] = principal.name
@@ -113,7 +124,7 @@ class TokenAuthority:
             "aud": audience,
             "iss": issuer,
             "iat": int(now) - _BACKDATE_SECONDS,
-            "nbf": int(now) - _BACKDATE_SECONDS,
+            "nbf": max(int(now) - _BACKDATE_SECONDS, min(int(not_before), int(now))),
             "exp": expires_on,
             "aio": secrets.token_urlsafe(24),
             "appid": principal.app_id,
@@ -128,14 +139,17 @@ class TokenAuthority:
             "ver": "1.0",
             **(extra_claims or {}),
         }
+        return self.sign(claims), expires_on
+
+    def sign(self, claims: Mapping[str, Any]) -> str:
+        """Any claims as a token of this authority."""
         headers = {"kid": self.key_id, "x5t": self.key_id}
-        return jwt.encode(claims, self._key, algorithm="RS256", headers=headers), expires_on
+        return jwt.encode(dict(claims), self._key, algorithm="RS256", headers=headers)
 
-    def verify(self, token: str, *, audience: str | Collection[str], tenant_id: str) -> Principal:
-        """Who the token speaks for.
+    def read(self, token: str) -> TokenFacts:
+        """What the token says, whether or not it holds now.
 
-        :param audience: what the service accepts, to the letter, the trailing slash included.
-        :raises TokenRejected: it does not hold here, or not now.
+        :raises TokenRejected: this authority did not sign it.
         """
         known = self._verified.get(digest := hashlib.sha256(token.encode()).digest())
         if known is None:
@@ -143,6 +157,15 @@ class TokenAuthority:
             if len(self._verified) >= _KEPT_TOKENS:
                 self._verified.clear()
             self._verified[digest] = known
+        return known
+
+    def verify(self, token: str, *, audience: str | Collection[str], tenant_id: str) -> Principal:
+        """Who the token speaks for.
+
+        :param audience: what the service accepts, to the letter, the trailing slash included.
+        :raises TokenRejected: it does not hold here, or not now.
+        """
+        known = self.read(token)
         accepted = (audience,) if isinstance(audience, str) else audience
         if known.audience not in accepted:
             raise TokenRejected(RejectionReason.AUDIENCE, found=known.audience)
@@ -161,9 +184,10 @@ class TokenAuthority:
         """The same for the value of an ``Authorization`` header."""
         if not authorization:
             raise TokenRejected(RejectionReason.MISSING)
-        if authorization[: len(_BEARER)].lower() != _BEARER:
+        token = token_of(authorization)
+        if token is None:
             raise TokenRejected(RejectionReason.MALFORMED)
-        return self.verify(authorization[len(_BEARER) :].strip(), audience=audience, tenant_id=tenant_id)
+        return self.verify(token, audience=audience, tenant_id=tenant_id)
 
     def public_keys(self) -> dict[str, object]:
         """The JSON Web Key Set that clients check signatures with."""
@@ -179,7 +203,7 @@ class TokenAuthority:
         }
         return {"keys": [key]}
 
-    def _decode(self, token: str) -> _Verified:
+    def _decode(self, token: str) -> TokenFacts:
         try:
             claims = jwt.decode(token, self._public_key, algorithms=["RS256"], options=_SIGNATURE_ONLY)
             principal = Principal(
@@ -187,17 +211,26 @@ class TokenAuthority:
                 object_id=claims["oid"],
                 app_id=claims["appid"],
                 name=self._names[claims["oid"]],
+                is_person=claims["idtyp"] == "user",
             )
-            return _Verified(
+            return TokenFacts(
                 principal=principal,
                 audience=claims["aud"],
                 not_before=float(claims["nbf"]),
                 expires_on=float(claims["exp"]),
+                answers_challenges="CP1" in claims.get("xms_cc", ()),
             )
         except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
             raise TokenRejected(RejectionReason.SIGNATURE) from None
         except (jwt.PyJWTError, KeyError, TypeError, ValueError):
             raise TokenRejected(RejectionReason.MALFORMED) from None
+
+
+def token_of(authorization: str | None) -> str | None:
+    """The token of an ``Authorization`` header; ``None`` for another scheme and without a header."""
+    if not authorization or authorization[: len(_BEARER)].lower() != _BEARER:
+        return None
+    return authorization[len(_BEARER) :].strip()
 
 
 def _base64url(number: int) -> str:
