@@ -1,0 +1,392 @@
+"""Random operations, clock steps and faults against local Batch, beside a small model of what may come of it.
+
+The model knows what was asked, not when the service gets round to it: between two looks a job or a task may
+have gone any way that the REST API's states allow, and no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from airflow_provider_batchad.local.faults import FaultRule
+from airflow_provider_batchad.local.server import LocalAzure
+from tests.contract.batch_fixtures import CONFIG, Batch, eventually
+
+JOB_LIMIT_SECONDS = 3600
+TASK_LIMIT_SECONDS = 600
+CLOSED = {"terminating", "completed", "deleting"}
+# From a state to those that may be seen next, however many were passed meanwhile.
+JOB_WAYS = {
+    "active": {"active", "disabling", "disabled", *CLOSED},
+    "disabling": {"active", "disabling", "disabled", *CLOSED},
+    "disabled": {"active", "disabling", "disabled", *CLOSED},
+    "terminating": CLOSED,
+    "completed": {"completed", "deleting"},
+    "deleting": {"deleting"},
+}
+# What a task runs, and the exit code that it ends with by itself; a sleeper is ended by others.
+NUMBERS = st.integers(0, 400)
+COMMANDS = {
+    "success": ("/bin/true", 0),
+    "failure": ("/bin/sh -c 'exit 3'", 3),
+    "sleeper": ("/bin/sleep 1000", None),
+}
+
+
+@dataclass(kw_only=True)
+class TaskModel:
+    kind: str
+    retries: int
+    is_limited: bool
+    seen: str = "active"
+    reactivated: bool = False
+    ended: bool = False
+
+
+@dataclass(kw_only=True)
+class JobModel:
+    id: str
+    pool: str
+    created: float
+    is_limited: bool
+    is_sealed: bool = False
+    seen: str = "active"
+    was_disabled: bool = False
+    was_terminated: bool = False
+    was_deleted: bool = False
+    is_gone: bool = False
+    tasks: dict[str, TaskModel] = field(default_factory=dict)
+
+
+class BatchMachine(RuleBasedStateMachine):
+    """One run on an account that all runs share; each has jobs of its own."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__()
+        self.batch = batch
+        self.jobs: dict[str, JobModel] = {}
+        self.fault: str | None = None
+
+    @initialize()
+    def begin(self) -> None:
+        self.batch.azure.faults.clear()
+
+    def now(self) -> float:
+        return self.batch.azure.clock.time()
+
+    def change(self, method: str, path: str, body: object = None) -> int | None:
+        """The status of a change; ``None``: a fault answered, and kept the change from happening or not."""
+        fault, self.fault = self.fault, None
+        answer = self.batch.send(method, path, body)
+        assert answer.status_code < 500 or fault is not None, answer.text
+        if fault is None:
+            return answer.status_code
+        assert answer.status_code == 503
+        return None
+
+    # What is drawn must not depend on how far the service is: so numbers are, taken modulo what there is.
+    def pick(self, number: int) -> JobModel:
+        return tuple(self.jobs.values())[number % len(self.jobs)]
+
+    def pick_task(self, number: int) -> tuple[JobModel, str, TaskModel]:
+        job = self.pick(number)
+        name = f"t{number // 7 % max(1, len(job.tasks))}"
+        # Without a task the request goes out all the same, to one that is not there.
+        return job, name, job.tasks.get(name, TaskModel(kind="failure", retries=0, is_limited=False))
+
+    def may_have_ended(self, job: JobModel) -> bool:
+        is_late = job.is_limited and self.now() >= job.created + JOB_LIMIT_SECONDS
+        return job.was_terminated or job.was_deleted or job.is_sealed or is_late
+
+    def expect(self, status: int | None, job: JobModel, *usual: int) -> bool:
+        """Whether the change was made; it may be refused only where the job may have ended."""
+        if status is None:
+            return False
+        if status in usual:
+            return True
+        assert status in (404, 409), status
+        assert self.may_have_ended(job) or job.seen in CLOSED
+        return False
+
+    @rule(pool=st.sampled_from(["cpu", "empty"]), is_limited=st.booleans(), is_sealed=st.booleans())
+    def create_job(self, pool: str, is_limited: bool, is_sealed: bool) -> None:
+        job_id = self.batch.new_id()
+        body: dict[str, Any] = {"id": job_id, "poolInfo": {"poolId": pool}}
+        if is_limited:
+            body["constraints"] = {"maxWallClockTime": f"PT{JOB_LIMIT_SECONDS}S"}
+        if is_sealed:
+            body["onAllTasksComplete"] = "terminatejob"
+        created = self.now()
+        status = self.change("POST", "/jobs", body)
+        if status is None and self.batch.send("GET", f"/jobs/{job_id}").status_code == 404:
+            return
+        assert status in (201, None)
+        self.jobs[job_id] = JobModel(
+            id=job_id, pool=pool, created=created, is_limited=is_limited, is_sealed=is_sealed
+        )
+        assert self.batch.send("POST", "/jobs", body).status_code == 409
+
+    @precondition(lambda self: self.jobs)
+    @rule(
+        number=NUMBERS,
+        kinds=st.lists(st.sampled_from(sorted(COMMANDS)), min_size=1, max_size=4),
+        retries=st.integers(0, 2),
+        is_limited=st.booleans(),
+    )
+    def add_tasks(self, number: int, kinds: list[str], retries: int, is_limited: bool) -> None:
+        job = self.pick(number)
+        first = len(job.tasks)
+        models = {
+            f"t{first + n}": TaskModel(kind=kind, retries=retries, is_limited=is_limited)
+            for n, kind in enumerate(kinds)
+        }
+        constraints: dict[str, Any] = {"maxTaskRetryCount": retries}
+        if is_limited:
+            constraints["maxWallClockTime"] = f"PT{TASK_LIMIT_SECONDS}S"
+        bodies = [
+            {"id": name, "commandLine": COMMANDS[model.kind][0], "constraints": constraints}
+            for name, model in models.items()
+        ]
+        status = self.change("POST", f"/jobs/{job.id}/addtaskcollection", {"value": bodies})
+        if self.expect(status, job, 200) or (status is None and self.task_is_there(job, f"t{first}")):
+            job.tasks.update(models)
+
+    def task_is_there(self, job: JobModel, name: str) -> bool:
+        return self.batch.send("GET", f"/jobs/{job.id}/tasks/{name}").status_code == 200
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=NUMBERS)
+    def terminate_task(self, number: int) -> None:
+        job, name, task = self.pick_task(number)
+        status = self.change("POST", f"/jobs/{job.id}/tasks/{name}/terminate")
+        assert status in (204, 404, 409, None)
+        assert status != 404 or not job.tasks or job.was_deleted
+        task.ended = True
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=NUMBERS)
+    def reactivate_task(self, number: int) -> None:
+        job, name, task = self.pick_task(number)
+        status = self.change("POST", f"/jobs/{job.id}/tasks/{name}/reactivate")
+        if status in (204, None):
+            assert task.kind != "success" or task.ended or status is None
+            task.reactivated = True
+        else:
+            assert status in (404, 409)
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=NUMBERS, tasks=st.sampled_from(["requeue", "terminate", "wait"]))
+    def disable_job(self, number: int, tasks: str) -> None:
+        job = self.pick(number)
+        job.was_disabled = True
+        if tasks == "terminate":
+            for task in job.tasks.values():
+                task.ended = True
+        self.expect(self.change("POST", f"/jobs/{job.id}/disable", {"disableTasks": tasks}), job, 202)
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=NUMBERS)
+    def enable_job(self, number: int) -> None:
+        job = self.pick(number)
+        self.expect(self.change("POST", f"/jobs/{job.id}/enable"), job, 202)
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=NUMBERS)
+    def seal_job(self, number: int) -> None:
+        job = self.pick(number)
+        job.is_sealed = True
+        self.expect(self.change("PATCH", f"/jobs/{job.id}", {"onAllTasksComplete": "terminatejob"}), job, 200)
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=NUMBERS)
+    def terminate_job(self, number: int) -> None:
+        job = self.pick(number)
+        job.was_terminated = True
+        self.expect(self.change("POST", f"/jobs/{job.id}/terminate"), job, 202)
+
+    @precondition(lambda self: self.jobs)
+    @rule(number=NUMBERS)
+    def delete_job(self, number: int) -> None:
+        job = self.pick(number)
+        job.was_deleted = True
+        assert self.change("DELETE", f"/jobs/{job.id}") in (202, 404, 409, None)
+
+    @rule(seconds=st.sampled_from([1, 30, TASK_LIMIT_SECONDS, JOB_LIMIT_SECONDS]))
+    def let_time_pass(self, seconds: int) -> None:
+        self.batch.azure.clock.advance(seconds)
+
+    @precondition(lambda self: self.fault is None)
+    @rule(when=st.sampled_from(["before", "after"]))
+    def break_the_next_change(self, when: Any) -> None:
+        # Reads go on; the operation that breaks is whichever change comes next.
+        self.fault = when
+        for operation in CHANGES:
+            self.batch.azure.faults.add(
+                FaultRule(service="batch", operation=operation, when=when, status=503, times=1)
+            )
+
+    @invariant()
+    def looks_are_legal(self) -> None:
+        if self.fault is None:
+            self.batch.azure.faults.clear()
+        for job in self.jobs.values():
+            answer = self.batch.send("GET", f"/jobs/{job.id}")
+            if answer.status_code == 404:
+                assert job.was_deleted
+                job.is_gone = True
+                continue
+            assert not job.is_gone
+            self.look_at_job(job, answer.json())
+            if job.seen != "deleting":
+                self.look_at_tasks(job)
+
+    def look_at_job(self, job: JobModel, shown: dict[str, Any]) -> None:
+        state = shown["state"]
+        assert state in JOB_WAYS[job.seen], (job.seen, state)
+        assert job.was_disabled or state not in ("disabling", "disabled")
+        assert job.was_deleted or state != "deleting"
+        if state in ("terminating", "completed"):
+            assert self.may_have_ended(job)
+            reason = shown["executionInfo"]["terminateReason"]
+            assert reason in ("UserTerminate", "AllTasksComplete", "MaxWallClockTimeExpiry")
+            assert ("endTime" in shown["executionInfo"]) == (state == "completed")
+        job.seen = state
+
+    def look_at_tasks(self, job: JobModel) -> None:
+        answer = self.batch.send("GET", f"/jobs/{job.id}/tasks")
+        if answer.status_code == 404:
+            assert job.was_deleted
+            return
+        listed = answer.json()["value"]
+        assert {shown["id"] for shown in listed} == set(job.tasks)
+        answer = self.batch.send("GET", f"/jobs/{job.id}/taskcounts")
+        if answer.ok:
+            counts = answer.json()["taskCounts"]
+            assert counts["active"] + counts["running"] + counts["completed"] == len(job.tasks)
+            assert counts["succeeded"] + counts["failed"] == counts["completed"]
+        for shown in listed:
+            self.look_at_task(job, job.tasks[shown["id"]], shown)
+
+    def look_at_task(self, job: JobModel, task: TaskModel, shown: dict[str, Any]) -> None:
+        state, execution = shown["state"], shown["executionInfo"]
+        assert state in ("active", "running", "completed")
+        if task.seen == "completed" and state != "completed":
+            assert task.reactivated
+        if job.pool == "empty":
+            assert state != "running"
+            assert state == "active" or task.ended
+        assert ("result" in execution) == ("endTime" in execution) == (state == "completed")
+        assert execution["retryCount"] <= task.retries
+        if state == "completed":
+            self.check_end(job, task, execution)
+            if task.seen == "completed":
+                task.reactivated = False
+        task.seen = state
+
+    def check_end(self, job: JobModel, task: TaskModel, execution: dict[str, Any]) -> None:
+        _, code = COMMANDS[task.kind]
+        assert (execution["result"] == "success") == (execution.get("exitCode") == 0)
+        assert ("failureInfo" in execution) == (execution["result"] == "failure")
+        if "exitCode" in execution:
+            assert execution["exitCode"] == code
+            assert (
+                code == 0 or execution["retryCount"] == task.retries or self.may_have_ended(job) or task.ended
+            )
+        else:
+            assert execution["failureInfo"]["code"] == "TaskEnded"
+            assert task.ended or task.is_limited or self.may_have_ended(job)
+
+    def teardown(self) -> None:
+        """Whatever has happened: jobs that are open run their short tasks to the right exit codes."""
+        self.batch.azure.faults.clear()
+        self.fault = None
+        jobs = tuple(self.jobs.values())
+        for job in jobs:
+            self.batch.send("POST", f"/jobs/{job.id}/enable")
+        for job in jobs:
+            eventually(lambda job=job: self.has_run_its_tasks(job))
+            self.looks_are_legal()
+        for job in jobs:
+            self.batch.send("DELETE", f"/jobs/{job.id}")
+        for job in jobs:
+            eventually(lambda job=job: self.is_gone(job))
+
+    def is_gone(self, job: JobModel) -> bool:
+        return self.batch.send("GET", f"/jobs/{job.id}").status_code == 404
+
+    def has_run_its_tasks(self, job: JobModel) -> bool:
+        answer = self.batch.send("GET", f"/jobs/{job.id}")
+        if answer.status_code == 404:
+            return True
+        state = answer.json()["state"]
+        if state in ("terminating", "disabling", "deleting"):
+            return False
+        listed = self.batch.send("GET", f"/jobs/{job.id}/tasks").json()["value"]
+        short = [shown for shown in listed if job.tasks[shown["id"]].kind != "sleeper"]
+        if state == "completed" or job.pool == "empty":
+            return not any(shown["state"] == "running" for shown in listed)
+        for shown in listed:
+            # Sleepers hold the slots that the short ones wait for.
+            if job.tasks[shown["id"]].kind == "sleeper" and shown["state"] != "completed":
+                job.tasks[shown["id"]].ended = True
+                self.batch.send("POST", f"/jobs/{job.id}/tasks/{shown['id']}/terminate")
+        return all(shown["state"] == "completed" for shown in short)
+
+
+CHANGES = (
+    "Create Job",
+    "Create Task Collection",
+    "Terminate Task",
+    "Reactivate Task",
+    "Disable Job",
+    "Enable Job",
+    "Update Job",
+    "Terminate Job",
+    "Delete Job",
+)
+
+
+@pytest.fixture(scope="module")
+def batch() -> Iterator[Batch]:
+    # However far the clock goes, the token lasts.
+    with LocalAzure(replace(CONFIG, token_lifetime_seconds=1e9)) as azure:
+        account = Batch(azure)
+        yield account
+        account.close()
+
+
+def run(batch: Batch, examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        lambda: BatchMachine(batch),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.timeout(600)
+def test_random_operations_make_only_legal_transitions(batch: Batch) -> None:
+    run(batch, 50, 30)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(7200)
+def test_many_random_operations_make_only_legal_transitions(batch: Batch) -> None:
+    run(batch, 1000, 50)
