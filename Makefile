@@ -4,6 +4,7 @@ PORT ?= 8080
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 READY := .venv/.ready-$(VERSION)
 PEER_READY := .venv-peer/.ready-$(VERSION)
+AZURE_CLI_READY := .venv-azure-cli/.ready-$(VERSION)
 OLDEST_READY := .venv-airflow-3.2/.ready-$(VERSION)
 PACKAGE := airflow_provider_batchad
 
@@ -11,7 +12,7 @@ PACKAGE := airflow_provider_batchad
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHON
 
-.PHONY: demo test check format bench nightly test-airflow-3.2 constraints clean .venv-peer
+.PHONY: demo test check format bench nightly test-airflow-3.2 test-azure-cli test-peer constraints clean .venv-peer
 
 demo: $(READY)         ## set up and run the example on local Azure and a real Airflow (KEEP=1: leave it running; PORT=8090)
 	@.venv/bin/python -m demo --port $(PORT) $(if $(filter-out 0,$(KEEP)),--keep)
@@ -35,14 +36,21 @@ nightly: $(READY)      ## the long property, kill and soak runs; then the oldest
 test-airflow-3.2: $(OLDEST_READY)  ## the tests in a real Airflow, in the oldest one that is supported
 	@.venv-airflow-3.2/bin/python -m pytest tests/airflow $(ARGS)
 
-constraints: $(READY)  ## resolve constraints.txt and benchmarks/peer.txt anew
+test-azure-cli: $(AZURE_CLI_READY)  ## the Azure CLI, in an environment of its own, against local Azure
+	@.venv/bin/python -m pytest -m azure_cli tests/azure_cli $(ARGS)
+
+test-peer: $(PEER_READY)  ## Airflow's own Azure Batch hook, in an environment of its own, against local Azure
+	@.venv/bin/python -m pytest -m peer tests/peer $(ARGS)
+
+constraints: $(READY)  ## resolve constraints.txt and what the other environments pin anew
 	@.venv/bin/uv pip compile --quiet --upgrade pyproject.toml --extra local --group dev $(COMPILE) -o constraints.txt
 	@.venv/bin/uv pip compile --quiet --upgrade benchmarks/peer.in $(COMPILE) -o benchmarks/peer.txt
 	@.venv/bin/uv pip compile --quiet --upgrade tests/airflow/airflow-3.2.in $(COMPILE) -o tests/airflow/airflow-3.2.txt
+	@.venv/bin/uv pip compile --quiet --upgrade tests/azure_cli/requirements.in $(COMPILE) --prerelease=allow -o tests/azure_cli/requirements.txt
 COMPILE := --universal --python-version 3.11 --no-header --no-annotate
 
 clean:                 ## remove everything that the other verbs made
-	@rm -rf .venv .venv-peer .venv-airflow-3.2 .demo .test .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
+	@rm -rf .venv .venv-peer .venv-airflow-3.2 .venv-azure-cli .demo .test .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis dist
 
 $(READY): pyproject.toml constraints.txt .ci/set-up
 	@.ci/set-up $@
@@ -53,3 +61,6 @@ $(PEER_READY): benchmarks/peer.txt | $(READY)
 
 $(OLDEST_READY): tests/airflow/airflow-3.2.txt | $(READY)
 	@.ci/set-up $@ .venv-airflow-3.2 tests/airflow/airflow-3.2.txt
+
+$(AZURE_CLI_READY): tests/azure_cli/requirements.txt | $(READY)
+	@.ci/set-up $@ .venv-azure-cli tests/azure_cli/requirements.txt

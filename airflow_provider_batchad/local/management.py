@@ -13,8 +13,10 @@ from aiohttp import web
 from airflow_provider_batchad.local import management_errors as errors
 from airflow_provider_batchad.local import management_versions as versions
 from airflow_provider_batchad.local.call import current_call
+from airflow_provider_batchad.local.json_answer import answer_json
 from airflow_provider_batchad.local.management_assignments import Assignments
 from airflow_provider_batchad.local.management_definitions import RoleDefinitions
+from airflow_provider_batchad.local.management_endpoints import describe_endpoints
 from airflow_provider_batchad.local.management_errors import ManagementRefused, render_management_error
 from airflow_provider_batchad.local.management_exchange import ManagementExchange
 from airflow_provider_batchad.local.service import Handler, operation
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.access import RoleBook
     from airflow_provider_batchad.local.clock import Clock
     from airflow_provider_batchad.local.config import LocalAzureConfig
+    from airflow_provider_batchad.local.endpoints import Endpoints
     from airflow_provider_batchad.local.management_resources import Resources
     from airflow_provider_batchad.local.management_versions import Versions
     from airflow_provider_batchad.local.tokens import Principal, TokenAuthority
@@ -62,6 +65,7 @@ class ResourceManager:
         self,
         *,
         config: LocalAzureConfig,
+        endpoints: Endpoints,
         roles: RoleBook,
         tokens: TokenAuthority,
         clock: Clock,
@@ -69,6 +73,7 @@ class ResourceManager:
         knows_principal: Callable[[str], bool],
     ) -> None:
         self._config = config
+        self._endpoints = endpoints
         self._roles = roles
         self._tokens = tokens
         self._clock = clock
@@ -88,7 +93,11 @@ class ResourceManager:
             )
             for one in self._operations
         ]
-        return [*routes, web.RouteDef("*", "/{path:.*}", self._refuse_unknown, {})]
+        return [
+            web.get("/metadata/endpoints", self.show_endpoints),
+            *routes,
+            web.RouteDef("*", "/{path:.*}", self._refuse_unknown, {}),
+        ]
 
     async def find_principal(self, request: web.Request) -> Principal | None:
         """Who makes a request, as far as the token says it truthfully."""
@@ -100,6 +109,11 @@ class ResourceManager:
     def render_error(self, _request: web.Request, status: int, code: str | None) -> web.Response:
         """An outage in Resource Manager's own shape."""
         return render_management_error(errors.outage(status, code))
+
+    @operation("Show Endpoints")
+    async def show_endpoints(self, _request: web.Request) -> web.StreamResponse:
+        """``GET /metadata/endpoints``, which needs no token: the cloud, for ``az cloud register``."""
+        return answer_json(describe_endpoints(self._endpoints), headers=errors.every_answer())
 
     def _make_handler(self, one: _Operation) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:

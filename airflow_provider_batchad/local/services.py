@@ -82,6 +82,7 @@ async def build_services(
     )
     management = ResourceManager(
         config=azure.config,
+        endpoints=azure.endpoints,
         roles=azure.roles,
         tokens=azure.tokens,
         clock=azure.clock,
