@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -134,6 +135,18 @@ class PoolConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BatchApplicationConfig:
+    """An application of the Batch account.
+
+    :param packages: a zip file by version.
+    """
+
+    id: str
+    display_name: str | None = None
+    packages: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssignmentConfig:
     """A role for an application or managed identity (by name) at the account or the vault.
 
@@ -199,6 +212,7 @@ class LocalAzureConfig:
     workload_identity: WorkloadIdentityConfig | None = None
     vault_secrets: tuple[VaultSecretConfig, ...] | None = None
     pools: tuple[PoolConfig, ...] = (PoolConfig(id="cpu"),)
+    batch_applications: tuple[BatchApplicationConfig, ...] = ()
     roles: tuple[Role, ...] = ()
     assignments: tuple[AssignmentConfig, ...] = DEFAULT_ASSIGNMENTS
     shared_key: bool = True

@@ -96,6 +96,7 @@ def grant(batch: Batch, permission: Permission) -> str:
 
 
 PATHS = {"job_id": "j", "task_id": "t", "pool_id": "cpu", "node_id": "n", "file_path:.+": "wd%2Fx"}
+PATHS |= {"schedule_id": "s", "user_name": "u", "application_id": "a"}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)

@@ -152,8 +152,8 @@ def test_refused_reads(batch: Batch, path: str, status: int, code: str, values: 
         ([], "InvalidRequestBody", {}),
         (
             {"id": "x", "poolInfo": {"autoPoolSpecification": {"poolLifetimeOption": "job"}}},
-            "UnsupportedProperty",
-            {"PropertyName": "autoPoolSpecification"},
+            "MissingRequiredProperty",
+            {"PropertyName": "pool"},
         ),
         (
             {

@@ -7,15 +7,22 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
+from airflow_provider_batchad.local.batch.auto_pools import AutoPools
+from airflow_provider_batchad.local.batch.autoscaling import AutoScaling
 from airflow_provider_batchad.local.batch.command_run import NodeServices
 from airflow_provider_batchad.local.batch.downloads import Downloader
 from airflow_provider_batchad.local.batch.index import IdIndex
 from airflow_provider_batchad.local.batch.job_flow import JobFlow
+from airflow_provider_batchad.local.batch.node import NodeState
+from airflow_provider_batchad.local.batch.node_flow import NodeFlow
 from airflow_provider_batchad.local.batch.node_http import NodeHttp
-from airflow_provider_batchad.local.batch.pool import Node, Pool, make_node_id
+from airflow_provider_batchad.local.batch.pool_factory import build_configured
+from airflow_provider_batchad.local.batch.pool_flow import PoolFlow
 from airflow_provider_batchad.local.batch.preparation import Preparations
 from airflow_provider_batchad.local.batch.processes import Processes
+from airflow_provider_batchad.local.batch.schedule_flow import ScheduleFlow
 from airflow_provider_batchad.local.batch.scheduler import Scheduler
+from airflow_provider_batchad.local.batch.start_task import StartTasks
 from airflow_provider_batchad.local.batch.task_flow import TaskFlow
 from airflow_provider_batchad.local.batch.ticks import TickClock
 from airflow_provider_batchad.local.batch.timers import JumpingClock, Timers
@@ -23,9 +30,14 @@ from airflow_provider_batchad.local.batch.uploads import Uploader
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.job import Job
-    from airflow_provider_batchad.local.config import PoolConfig
+    from airflow_provider_batchad.local.batch.job_schedule import JobSchedule
+    from airflow_provider_batchad.local.batch.pool import Pool
+    from airflow_provider_batchad.local.config import BatchApplicationConfig, PoolConfig
 
 DEFAULT_JOB_QUOTA: Final = 1000
+# "Quotas and limits for the Azure Batch service": 0 to 100 by default, 500 at most.
+DEFAULT_POOL_QUOTA: Final = 100
+DEFAULT_CORE_QUOTA: Final = 500
 
 
 class AccountConfig(Protocol):
@@ -41,6 +53,11 @@ class AccountConfig(Protocol):
         """The pools that exist from the start."""
         ...
 
+    @property
+    def batch_applications(self) -> Iterable[BatchApplicationConfig]:
+        """Its applications."""
+        ...
+
 
 class BatchAccount:
     """A Batch account with simulated nodes that run tasks as processes of this machine.
@@ -51,7 +68,9 @@ class BatchAccount:
     :param work_dir: where nodes keep their files; made if need be.
     :param auto_storage: the URL of a container of the linked storage account, with the right to read it.
     :param ca_file: certificates that nodes trust beside the machine's own when they fetch resource files.
-    :param job_quota: how many jobs may be active at once; 1,000 is the most that Azure grants.
+    :param job_quota: how many jobs and job schedules may be active at once; Azure grants 1,000 at most.
+    :param pool_quota: how many pools there may be.
+    :param core_quota: how many cores dedicated nodes may have together, and Spot nodes as many again.
     """
 
     def __init__(
@@ -64,11 +83,15 @@ class BatchAccount:
         auto_storage: Callable[[str], str],
         ca_file: Path | None = None,
         job_quota: int = DEFAULT_JOB_QUOTA,
+        pool_quota: int = DEFAULT_POOL_QUOTA,
+        core_quota: int = DEFAULT_CORE_QUOTA,
     ) -> None:
         self.name = config.account
         self.base_url = base_url.rstrip("/")
         self.pools: IdIndex[Pool] = IdIndex()
         self.jobs: IdIndex[Job] = IdIndex()
+        self.schedules: IdIndex[JobSchedule] = IdIndex()
+        self.applications: IdIndex[BatchApplicationConfig] = IdIndex()
         self.ticks = TickClock(clock)
         self._timers = Timers(clock)
         self._processes = Processes()
@@ -84,6 +107,7 @@ class BatchAccount:
         self._preparations = Preparations(ticks=self.ticks, timers=self._timers, services=services)
         self.scheduler = Scheduler(
             pools=self.pools,
+            jobs=self.jobs,
             ticks=self.ticks,
             timers=self._timers,
             services=services,
@@ -101,8 +125,39 @@ class BatchAccount:
             quota=job_quota,
         )
         self.task_flow.connect(self.scheduler, self.job_flow)
+        self.node_flow = NodeFlow(
+            jobs=self.jobs,
+            ticks=self.ticks,
+            timers=self._timers,
+            scheduler=self.scheduler,
+            start_tasks=StartTasks(ticks=self.ticks, services=services),
+        )
+        self.pool_flow = PoolFlow(
+            account=self.name,
+            pools=self.pools,
+            ticks=self.ticks,
+            timers=self._timers,
+            nodes=self.node_flow,
+            work_dir=work_dir.resolve(),
+            quota=pool_quota,
+            core_quota=core_quota,
+        )
+        self.autoscaling = AutoScaling(ticks=self.ticks, timers=self._timers, pools=self.pool_flow)
+        self.pool_flow.connect(self.autoscaling)
+        self._auto_pools = AutoPools(pools=self.pools, flow=self.pool_flow)
+        self.schedule_flow = ScheduleFlow(
+            schedules=self.schedules,
+            jobs=self.jobs,
+            job_flow=self.job_flow,
+            auto_pools=self._auto_pools,
+            ticks=self.ticks,
+            timers=self._timers,
+        )
+        self.job_flow.connect(self._auto_pools, self.schedules, self._close_job)
         for pool in config.pools:
-            self._add_pool(pool, work_dir.resolve())
+            self.pool_flow.add_ready(pool.id, build_configured(pool))
+        for application in config.batch_applications:
+            self.applications.add(application.id, application)
 
     async def start(self) -> None:
         """Lay out the nodes' directories, and be ready to run tasks."""
@@ -112,36 +167,45 @@ class BatchAccount:
 
     async def stop(self) -> None:
         """End every task's process and everything else that goes on."""
+        await self.schedule_flow.stop()
         await self.job_flow.stop()
+        await self.pool_flow.stop()
+        await self.node_flow.stop()
         await self.scheduler.stop()
         await self._preparations.close()
         await self._processes.close()
         await self._http.close()
         self._timers.stop()
 
-    def _add_pool(self, config: PoolConfig, work_dir: Path) -> None:
-        ticks = self.ticks.now()
-        pool = Pool(
-            id=config.id,
-            vm_size=config.vm_size,
-            slots_per_node=config.slots,
-            created=ticks,
-            modified=ticks,
-        )
-        for number in range(config.nodes):
-            node_id = make_node_id(self.name, config.id, number)
-            node = Node(
-                id=node_id,
-                pool_id=config.id,
-                number=number,
-                slots=config.slots,
-                root=work_dir / config.id / node_id,
-                vm_size=config.vm_size,
-                allocated=ticks,
-                transition=ticks,
-            )
-            pool.nodes.add(node_id, node)
-        self.pools.add(config.id, pool)
+    def preempt(
+        self,
+        pool_id: str,
+        *,
+        node_ids: Iterable[str] | None = None,
+        back_after_seconds: float | None = 60.0,
+    ) -> tuple[str, ...]:
+        """Azure takes Spot nodes away; to be called in the account's event loop.
+
+        :param node_ids: which; by default all Spot nodes of the pool.
+        :param back_after_seconds: when they are created anew, by the clock; ``None``: never.
+        :return: the ids of those that were taken.
+        :raises KeyError: there is no such pool, or no such Spot node in it.
+        """
+        pool = self.pools.get(pool_id)
+        if pool is None:
+            raise KeyError(pool_id)
+        spot = {node.id: node for node in pool.members(dedicated=False)}
+        taken = []
+        for node_id in tuple(spot) if node_ids is None else node_ids:
+            node = spot[node_id]
+            if node.phase not in (NodeState.PREEMPTED, NodeState.LEAVING):
+                self.node_flow.preempt(pool, node, back_after_seconds=back_after_seconds)
+                taken.append(node_id)
+        return tuple(taken)
+
+    def _close_job(self, job: Job) -> None:
+        self._auto_pools.close_job(job)
+        self.schedule_flow.on_job_closed(job)
 
     def _make_directories(self) -> None:
         for pool in self.pools.values():

@@ -9,7 +9,7 @@ from airflow_provider_batchad.local.batch.command_run import CommandRun, NodeSer
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.job import Job
-    from airflow_provider_batchad.local.batch.pool import Node
+    from airflow_provider_batchad.local.batch.node import Node
     from airflow_provider_batchad.local.batch.task import Task
 
 

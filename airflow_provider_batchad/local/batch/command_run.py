@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import errno
 import shlex
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from airflow_provider_batchad.local.batch.directories import TaskDirectories, task_directories
 from airflow_provider_batchad.local.batch.environment import build_environment
@@ -24,7 +25,7 @@ from airflow_provider_batchad.local.batch.processes import (
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.downloads import Downloader
     from airflow_provider_batchad.local.batch.job import Job
-    from airflow_provider_batchad.local.batch.pool import Node
+    from airflow_provider_batchad.local.batch.node import Node
     from airflow_provider_batchad.local.batch.uploads import Uploader
 
 _NOT_FOUND: Final = (errno.ENOENT, errno.ENOTDIR)
@@ -37,6 +38,7 @@ class Stop(Enum):
     JOB = "job"
     LIMIT = "limit"
     REQUEUE = "requeue"
+    PREEMPT = "preempt"
     DELETE = "delete"
     UNPREPARED = "unprepared"
 
@@ -67,29 +69,28 @@ class NodeServices:
     uploader: Uploader
 
 
-class CommandRun:
+class NodeRun(ABC):
     """A run; it can be stopped at any point, the first reason given counts.
 
-    :param task_id: of the task, or of the job's preparation or release.
     :param definition: what to run, as the REST API's members.
     """
 
-    def __init__(
-        self, job: Job, task_id: str, node: Node, definition: Mapping[str, Any], services: NodeServices
-    ) -> None:
-        self.job = job
+    def __init__(self, node: Node, definition: Mapping[str, Any], services: NodeServices) -> None:
         self.node = node
         self.definition = definition
-        self._task_id = task_id
         self._services = services
         self._stop: Stop | None = None
         self._cancellable: asyncio.Future[Any] | None = None
         self._process: RunningProcess | None = None
 
     @property
+    @abstractmethod
     def directories(self) -> TaskDirectories:
         """Where its files are."""
-        return task_directories(self.node, self.job.id, self._task_id)
+
+    @abstractmethod
+    def environment(self) -> dict[str, str]:
+        """What its process finds in its environment."""
 
     @property
     def stopped(self) -> Stop | None:
@@ -148,11 +149,7 @@ class CommandRun:
     async def _start(self) -> RunningProcess:
         definition = self.definition
         if definition.get("containerSettings"):
-            # No pool here has a container configuration, which a container task needs.
-            raise PreparationFailed(
-                "TaskSchedulingConstraintFailed",
-                ("Reason", "The pool has no container configuration, the task has container settings"),
-            )
+            _refuse_container(self.node)
         command_line = definition["commandLine"]
         try:
             argv = shlex.split(command_line)
@@ -180,6 +177,25 @@ class CommandRun:
             stderr=directories.stderr,
         )
 
+
+class CommandRun(NodeRun):
+    """A run for a job.
+
+    :param task_id: of the task, or of the job's preparation or release.
+    """
+
+    def __init__(
+        self, job: Job, task_id: str, node: Node, definition: Mapping[str, Any], services: NodeServices
+    ) -> None:
+        super().__init__(node, definition, services)
+        self.job = job
+        self._task_id = task_id
+
+    @property
+    def directories(self) -> TaskDirectories:
+        """Where its files are."""
+        return task_directories(self.node, self.job.id, self._task_id)
+
     def environment(self) -> dict[str, str]:
         """What its process finds in its environment."""
         preparation = self.job.preparation_id
@@ -196,6 +212,18 @@ class CommandRun:
             common=self.job.properties.get("commonEnvironmentSettings") or [],
             own=self.definition.get("environmentSettings") or [],
         )
+
+
+def _refuse_container(node: Node) -> NoReturn:
+    # A task that needs a container and got a process would be a lie.
+    if node.has_containers:
+        raise PreparationFailed(
+            "CommandLaunchFailed", ("Message", "Local Azure's nodes have no container engine")
+        )
+    raise PreparationFailed(
+        "TaskSchedulingConstraintFailed",
+        ("Reason", "The pool has no container configuration, the task has container settings"),
+    )
 
 
 def _make(directories: TaskDirectories) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow_provider_batchad.local.batch.pool import Node
+    from airflow_provider_batchad.local.batch.node import Node
 
 
 @dataclass(frozen=True, slots=True)

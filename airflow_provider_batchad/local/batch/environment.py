@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.directories import TaskDirectories
-    from airflow_provider_batchad.local.batch.pool import Node
+    from airflow_provider_batchad.local.batch.node import Node
 
 _DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _RESERVED_DISK_BYTES: Final = 1_000_000
@@ -42,7 +42,7 @@ def build_environment(
         "AZ_BATCH_ACCOUNT_URL": account_url,
         "AZ_BATCH_POOL_ID": node.pool_id,
         "AZ_BATCH_NODE_ID": node.id,
-        "AZ_BATCH_NODE_IS_DEDICATED": "true",
+        "AZ_BATCH_NODE_IS_DEDICATED": "true" if node.is_dedicated else "false",
         "AZ_BATCH_NODE_ROOT_DIR": root,
         "AZ_BATCH_NODE_SHARED_DIR": f"{root}/shared",
         "AZ_BATCH_NODE_STARTUP_DIR": f"{root}/startup",

@@ -58,6 +58,9 @@ FAULTS: Final[dict[str, Fault]] = {
         "Server failed to authenticate the request. Make sure the value of Authorization header is formed "
         "correctly.",
     ),
+    "AutoScalingFormulaSyntaxError": Fault(400, "The specified auto-scaling formula has a syntax error."),
+    "AutoScalingFormulaTooLong": Fault(400, "The specified auto-scaling formula exceeds lengths limit."),
+    "Forbidden": Fault(403, "Access is Forbidden"),
     "AuthorizationFailure": Fault(403, "This request is not authorized to perform this operation."),
     "IOError": Fault(403, "An I/O error occurred when accessing the specified resource."),
     "PoolNotFound": Fault(404, "The specified pool does not exist."),
@@ -65,7 +68,37 @@ FAULTS: Final[dict[str, Fault]] = {
     "JobNotFound": Fault(404, "The specified job does not exist."),
     "TaskNotFound": Fault(404, "The specified task does not exist."),
     "FileNotFound": Fault(404, "The specified file does not exist."),
+    "NodeUserNotFound": Fault(404, "The specified node user does not exist."),
+    "JobScheduleNotFound": Fault(404, "The specified job schedule does not exist."),
+    "ApplicationNotFound": Fault(404, "The specified application does not exist."),
     "UnsupportedHttpVerb": Fault(405, "The resource doesn't support the specified HTTP verb."),
+    "PoolExists": Fault(409, "The specified pool already exists."),
+    "PoolBeingDeleted": Fault(409, "The specified pool has been marked for deletion and is being reclaimed."),
+    "PoolBeingResized": Fault(409, "The specified pool is being resized"),
+    "PoolQuotaReached": Fault(409, "Pool quota for the account has been reached."),
+    "NodeBeingCreated": Fault(409, "The specified node is being created"),
+    "NodeBeingStarted": Fault(409, "The specified node is being started"),
+    "NodeBeingReimaged": Fault(409, "The specified node is being reimaged"),
+    "NodeBeingRebooted": Fault(409, "The specified node is being rebooted"),
+    "NodeUserExists": Fault(409, "The specified node user already exists."),
+    "NodeAlreadyInTargetSchedulingState": Fault(
+        409, "The specified node is already in the target scheduling state."
+    ),
+    "OperationNotValidOnNode": Fault(409, "The specified operation is not valid on the node."),
+    "JobScheduleExists": Fault(409, "The specified job schedule already exists."),
+    "JobScheduleBeingTerminated": Fault(409, "The specified job schedule is being terminated."),
+    "JobScheduleBeingDeleted": Fault(
+        409, "The specified job schedule has been marked for deletion and is being reclaimed."
+    ),
+    "JobScheduleCompleted": Fault(409, "The specified job schedule is already in completed state."),
+    "JobWithSameIdExists": Fault(
+        409,
+        "A job with the specified job schedule id exists. Job and job schedule cannot have the same id.",
+    ),
+    "JobScheduleWithSameIdExists": Fault(
+        409,
+        "A job schedule with the specified job id exists. Job and job schedule cannot have the same id.",
+    ),
     "JobExists": Fault(409, "The specified job already exists."),
     "JobBeingTerminated": Fault(409, "The specified job is being terminated."),
     "JobBeingDeleted": Fault(
@@ -112,6 +145,9 @@ FAULTS: Final[dict[str, Fault]] = {
     "InvalidRange": Fault(416, "The range specified is invalid for the current size of the resource."),
     "TooManyRequests": Fault(429, "Too many requests. Please retry your request."),
     "InternalError": Fault(500, "The server encountered an internal error. Please retry the request."),
+    "TooManyEnableAutoScaleRequests": Fault(
+        503, "Too many Enable Pool AutoScale requests are issued on the pool."
+    ),
     "ServerBusy": Fault(
         503, "The server is currently unable to receive requests. Please retry your request."
     ),

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.access import Requirement
     from airflow_provider_batchad.local.batch.account import BatchAccount
     from airflow_provider_batchad.local.batch.job import Job
-    from airflow_provider_batchad.local.batch.pool import Node, Pool
+    from airflow_provider_batchad.local.batch.job_schedule import JobSchedule
+    from airflow_provider_batchad.local.batch.node import Node
+    from airflow_provider_batchad.local.batch.pool import Pool
     from airflow_provider_batchad.local.batch.query import Query
     from airflow_provider_batchad.local.batch.task import Task
 
@@ -77,6 +79,16 @@ class Exchange:
             raise BatchError("NodeNotFound")
         return node
 
+    def schedule(self) -> JobSchedule:
+        """The job schedule of the path.
+
+        :raises BatchError: there is none.
+        """
+        schedule = self.account.schedules.get(self.request.match_info["schedule_id"])
+        if schedule is None:
+            raise BatchError("JobScheduleNotFound")
+        return schedule
+
     def job(self) -> Job:
         """The job of the path.
 
@@ -98,7 +110,7 @@ class Exchange:
             raise BatchError("TaskNotFound")
         return job, task
 
-    def check_conditions(self, entity: Job | Task | Pool, *, is_read: bool = False) -> None:
+    def check_conditions(self, entity: Job | Task | Pool | JobSchedule, *, is_read: bool = False) -> None:
         """Hold the request's conditional headers against an entity."""
         check_conditions(self.request.headers, entity.modified, is_read=is_read)
 
@@ -130,6 +142,17 @@ class Exchange:
     def element(self, metadata: str, shown: dict[str, Any], *, modified: int | None = None) -> web.Response:
         """One entity."""
         return self.text(f"{metadata}/@Element", json.dumps(shown)[1:-1], modified=modified)
+
+    def result(self, kind: str, shown: dict[str, Any], *, about: str | None = None) -> web.Response:
+        """What an operation came to, where that is no entity.
+
+        :param kind: the name of its type.
+        :param about: the path of ``DataServiceId``.
+        """
+        response = self.text(f"Microsoft.Azure.Batch.Protocol.Entities.{kind}", json.dumps(shown)[1:-1])
+        if about is not None:
+            response.headers["DataServiceId"] = f"{self.base_url}{about}"
+        return response
 
     def listing(self, metadata: str, values: str, page: Page[T]) -> web.Response:
         """A page of a list.

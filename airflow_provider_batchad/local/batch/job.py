@@ -13,7 +13,7 @@ from airflow_provider_batchad.local.batch.task import Task, TaskResult, TaskStat
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.attempt import Attempt
-    from airflow_provider_batchad.local.batch.pool import Node
+    from airflow_provider_batchad.local.batch.node import Node
     from airflow_provider_batchad.local.batch.preparation import JobOnNode
     from airflow_provider_batchad.local.batch.timers import Timer
 

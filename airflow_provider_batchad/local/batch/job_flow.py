@@ -9,6 +9,7 @@ clock shows, so that a clock that stands still stops nobody's clean-up. The stat
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Final
@@ -23,8 +24,12 @@ from airflow_provider_batchad.local.batch.task_flow import TaskFlow, refuse_clos
 from airflow_provider_batchad.local.batch.ticks import TICKS_PER_SECOND, TickClock
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_batchad.local.batch.auto_pools import AutoPools
     from airflow_provider_batchad.local.batch.exits import JobAction
     from airflow_provider_batchad.local.batch.index import IdIndex
+    from airflow_provider_batchad.local.batch.job_schedule import JobSchedule
     from airflow_provider_batchad.local.batch.pool import Pool
     from airflow_provider_batchad.local.batch.preparation import Preparations
     from airflow_provider_batchad.local.batch.scheduler import Scheduler
@@ -37,7 +42,7 @@ _DISABLE_STOPS: Final = {"requeue": Stop.REQUEUE, "terminate": Stop.JOB, "wait":
 class JobFlow:
     """The state machine of jobs.
 
-    :param quota: how many jobs may be open (neither completed nor deleted) at once.
+    :param quota: how many jobs and job schedules may be open (neither completed nor deleted) at once.
     """
 
     def __init__(
@@ -61,22 +66,53 @@ class JobFlow:
         self._preparations = preparations
         self._task_flow = task_flow
         self._work: set[asyncio.Task[None]] = set()
+        self._auto_pools: AutoPools
+        self._schedules: IdIndex[JobSchedule]
+        self._on_close: Callable[[Job], None]
 
-    def create(self, job_id: str, properties: dict[str, Any]) -> Job:
+    def connect(
+        self, auto_pools: AutoPools, schedules: IdIndex[JobSchedule], on_close: Callable[[Job], None]
+    ) -> None:
+        """Tell it of those that know it.
+
+        :param on_close: told of each job that was completed or deleted.
+        """
+        self._auto_pools = auto_pools
+        self._schedules = schedules
+        self._on_close = on_close
+
+    def check_quota(self) -> None:
+        """Whether another job or schedule may be active.
+
+        :raises BatchError: the quota is reached.
+        """
+        schedules = sum(schedule.is_open for schedule in self._schedules.values())
+        if schedules + sum(job.is_open for job in self._jobs.values()) >= self.quota:
+            raise BatchError("ActiveJobAndScheduleQuotaReached")
+
+    def create(self, job_id: str, properties: dict[str, Any], schedule: JobSchedule | None = None) -> Job:
         """A new job.
 
+        :param schedule: the one that it runs under, if one does.
         :raises BatchError: the id is taken, or the quota is reached.
         """
         existing = self._jobs.get(job_id)
         if existing is not None:
             raise BatchError("JobBeingDeleted" if existing.state is JobState.DELETING else "JobExists")
-        if sum(job.is_open for job in self._jobs.values()) >= self.quota:
-            raise BatchError("ActiveJobAndScheduleQuotaReached")
+        if job_id in self._schedules:
+            raise BatchError("JobScheduleWithSameIdExists")
+        self.check_quota()
         ticks = self._ticks.now()
         job = Job(
             id=job_id, created=ticks, modified=ticks, transition=ticks, start=ticks, properties=properties
         )
         self._jobs.add(job_id, job)
+        job.schedule_id = None if schedule is None else schedule.key
+        self._auto_pools.open(job, schedule)
+        if job.scheduling_error is not None:
+            # "… encounters an error while starting the job, it marks the job as completed."
+            self._complete(job)
+            return job
         self.apply_constraints(job)
         if "jobManagerTask" in properties:
             job.manager = make_manager_task(job, ticks)
@@ -127,6 +163,11 @@ class JobFlow:
         refuse_closed(job)
         job.modified = self._ticks.now()
         self._terminate(job, reason or "UserTerminate")
+
+    def end_with_schedule(self, job: Job) -> None:
+        """The job's schedule ends, and the job with it."""
+        if job.is_open and job.state is not JobState.TERMINATING:
+            self._terminate(job, "TerminateJobSchedule")
 
     def disable(self, job: Job, tasks: str) -> None:
         """Start no more tasks.
@@ -198,6 +239,7 @@ class JobFlow:
         ticks = self._ticks.now()
         job.state, job.transition, job.end = JobState.COMPLETED, ticks, ticks
         job.ready.clear()
+        self._on_close(job)
 
     def _finish_disabling(self, job: Job) -> None:
         job.state, job.transition = JobState.DISABLED, self._ticks.now()
@@ -232,9 +274,10 @@ class JobFlow:
             if task.execution is not None and task.execution.node is not None
         }
         for path in {node.root for node in nodes.union(job.on_nodes)}:
-            await asyncio.to_thread(shutil.rmtree, (path / job_path(job.id)).parent, ignore_errors=True)
+            await asyncio.to_thread(_remove_files, path / job_path(job.id))
         await asyncio.sleep(_SERVICE_SECONDS)
         self._jobs.remove(job.id)
+        self._on_close(job)
 
     async def _wait_until_idle(self, job: Job) -> None:
         while job.attempts:
@@ -244,3 +287,10 @@ class JobFlow:
         task = asyncio.create_task(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
+
+
+def _remove_files(directory: Path) -> None:
+    shutil.rmtree(directory, ignore_errors=True)
+    # Of a schedule's jobs, others may have theirs beside it.
+    with contextlib.suppress(OSError):
+        directory.parent.rmdir()

@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow_provider_batchad.local.batch.filters import Kind, Property
 
 if TYPE_CHECKING:
+    from airflow_provider_batchad.local.batch.applications import SupportedImage
     from airflow_provider_batchad.local.batch.job import Job
-    from airflow_provider_batchad.local.batch.pool import Node, Pool
+    from airflow_provider_batchad.local.batch.job_schedule import JobSchedule
+    from airflow_provider_batchad.local.batch.node import Node
+    from airflow_provider_batchad.local.batch.pool import Pool
     from airflow_provider_batchad.local.batch.preparation import JobOnNode, NodeTask
+    from airflow_provider_batchad.local.batch.start_task import StartTaskInfo
     from airflow_provider_batchad.local.batch.task import Execution, Task
 
 _EQUAL: Final = frozenset({"eq", "ne"})
@@ -33,6 +37,10 @@ def _property(kind: Kind, operators: frozenset[str], read: Callable[[Any], objec
 
 def _execution(read: Callable[[Execution], object]) -> Callable[[Task], object]:
     return lambda task: None if task.execution is None else read(task.execution)
+
+
+def _start_task(read: Callable[[StartTaskInfo], object]) -> Callable[[Node], object]:
+    return lambda node: None if node.start_task_info is None else read(node.start_task_info)
 
 
 JOB_FILTER: Final[Mapping[str, Property[Job]]] = {
@@ -86,27 +94,47 @@ PREPARATION_FILTER: Final[Mapping[str, Property[JobOnNode]]] = {
 }
 POOL_FILTER: Final[Mapping[str, Property[Pool]]] = {
     "id": _property("text", _TEXT, lambda pool: pool.id.lower()),
-    "state": _property("text", _EQUAL, lambda _: "active"),
-    "stateTransitionTime": _moment(lambda pool: pool.created),
-    "allocationState": _property("text", _EQUAL, lambda _: "steady"),
-    "allocationStateTransitionTime": _moment(lambda pool: pool.created),
+    "state": _property("text", _EQUAL, lambda pool: pool.state.value),
+    "stateTransitionTime": _moment(lambda pool: pool.transition),
+    "allocationState": _property("text", _EQUAL, lambda pool: pool.allocation.value),
+    "allocationStateTransitionTime": _moment(lambda pool: pool.allocation_transition),
     "creationTime": _moment(lambda pool: pool.created),
-    "enableAutoScale": _property("truth", _EQUAL, lambda _: False),
+    "enableAutoScale": _property("truth", _EQUAL, lambda pool: pool.autoscale is not None),
     "lastModified": _moment(lambda pool: pool.modified),
     "vmSize": _property("text", _EQUAL, lambda pool: pool.vm_size.lower()),
-    "enableInterNodeCommunication": _property("truth", _EQUAL, lambda _: False),
+    "enableInterNodeCommunication": _property(
+        "truth", _EQUAL, lambda pool: pool.properties["enableInterNodeCommunication"]
+    ),
 }
 NODE_FILTER: Final[Mapping[str, Property[Node]]] = {
-    "state": _property("text", _EQUAL, lambda node: node.state),
+    "state": _property("text", _EQUAL, lambda node: node.state.value),
     "stateTransitionTime": _moment(lambda node: node.transition),
-    "lastBootTime": _moment(lambda node: node.allocated),
+    "lastBootTime": _moment(lambda node: node.booted),
     "allocationTime": _moment(lambda node: node.allocated),
-    # No pool here has a start task.
-    "startTaskInfo/state": _property("text", frozenset({"eq"}), lambda _: None),
-    "startTaskInfo/result": _property("text", _EQUAL, lambda _: None),
-    "startTaskInfo/exitCode": _property("number", _ORDER, lambda _: None),
-    "startTaskInfo/startTime": _moment(lambda _: 0),
-    "startTaskInfo/endTime": _moment(lambda _: 0),
+    "startTaskInfo/state": _property("text", frozenset({"eq"}), _start_task(lambda info: info.state)),
+    "startTaskInfo/result": _property(
+        "text", _EQUAL, _start_task(lambda info: info.result and info.result.value)
+    ),
+    "startTaskInfo/exitCode": _property("number", _ORDER, _start_task(lambda info: info.exit_code)),
+    "startTaskInfo/startTime": _property("moment", _ORDER, _start_task(lambda info: info.start or None)),
+    "startTaskInfo/endTime": _property("moment", _ORDER, _start_task(lambda info: info.end or None)),
+}
+JOB_OF_SCHEDULE_FILTER: Final[Mapping[str, Property[Job]]] = {
+    name: allowed for name, allowed in JOB_FILTER.items() if name != "id"
+}
+SCHEDULE_FILTER: Final[Mapping[str, Property[JobSchedule]]] = {
+    "id": _property("text", _TEXT, lambda schedule: schedule.key),
+    "state": _property("text", _EQUAL, lambda schedule: schedule.state.value),
+    "stateTransitionTime": _moment(lambda schedule: schedule.transition),
+    "creationTime": _moment(lambda schedule: schedule.created),
+    "lastModified": _moment(lambda schedule: schedule.modified),
+}
+IMAGE_FILTER: Final[Mapping[str, Property[SupportedImage]]] = {
+    "osType": _property("text", _EQUAL, lambda image: image.os_type),
+    "verificationType": _property(
+        "text", _EQUAL, lambda image: "verified" if image.verified else "unverified"
+    ),
+    "nodeAgentSKUId": _property("text", _EQUAL, lambda image: image.node_agent),
 }
 NODE_COUNT_FILTER: Final[Mapping[str, Property[Pool]]] = {
     "poolId": _property("text", frozenset({"eq"}), lambda pool: pool.id.lower()),
@@ -151,6 +179,7 @@ POOL_MEMBERS: Final = _COMMON | _names(
 PREPARATION_MEMBERS: Final = _names(
     "poolId nodeId nodeUrl jobPreparationTaskExecutionInfo jobReleaseTaskExecutionInfo"
 )
+SCHEDULE_MEMBERS: Final = _COMMON | _PREVIOUS | _names("schedule jobSpecification executionInfo metadata")
 NODE_MEMBERS: Final = _names(
     "id url state schedulingState stateTransitionTime lastBootTime allocationTime ipAddress ipv6Address "
     "affinityId vmSize totalTasksRun runningTasksCount runningTaskSlotsCount totalTasksSucceeded "

@@ -9,13 +9,23 @@ from typing import Final
 from aiohttp import web
 
 from airflow_provider_batchad.local.batch.exchange import Exchange
-from airflow_provider_batchad.local.batch.handlers import files, jobs, pools, tasks
+from airflow_provider_batchad.local.batch.handlers import (
+    applications,
+    files,
+    jobs,
+    nodes,
+    pools,
+    schedules,
+    tasks,
+)
 
 _JOB: Final = "/jobs/{job_id}"
 _TASK: Final = f"{_JOB}/tasks/{{task_id}}"
 _TASK_FILE: Final = f"{_TASK}/files/{{file_path:.+}}"
 _POOL: Final = "/pools/{pool_id}"
 _NODE: Final = f"{_POOL}/nodes/{{node_id}}"
+_NODE_USER: Final = f"{_NODE}/users/{{user_name}}"
+_SCHEDULE: Final = "/jobschedules/{schedule_id}"
 _NODE_FILE: Final = f"{_NODE}/files/{{file_path:.+}}"
 
 OperationHandler = Callable[[Exchange], Awaitable[web.StreamResponse]]
@@ -60,14 +70,50 @@ OPERATIONS: Final = (
     Operation("Get Task File", "GET", _TASK_FILE, files.get_task_file),
     Operation("Get Task File Properties", "HEAD", _TASK_FILE, files.get_task_file_properties),
     Operation("Delete Task File", "DELETE", _TASK_FILE, files.delete_task_file),
+    Operation("Create Job Schedule", "POST", "/jobschedules", schedules.create_schedule),
+    Operation("List Job Schedules", "GET", "/jobschedules", schedules.list_schedules),
+    Operation("Get Job Schedule", "GET", _SCHEDULE, schedules.get_schedule),
+    Operation("Job Schedule Exists", "HEAD", _SCHEDULE, schedules.check_schedule_exists),
+    Operation("Update Job Schedule", "PATCH", _SCHEDULE, schedules.update_schedule),
+    Operation("Replace Job Schedule", "PUT", _SCHEDULE, schedules.replace_schedule),
+    Operation("Delete Job Schedule", "DELETE", _SCHEDULE, schedules.delete_schedule),
+    Operation("Disable Job Schedule", "POST", f"{_SCHEDULE}/disable", schedules.disable_schedule),
+    Operation("Enable Job Schedule", "POST", f"{_SCHEDULE}/enable", schedules.enable_schedule),
+    Operation("Terminate Job Schedule", "POST", f"{_SCHEDULE}/terminate", schedules.terminate_schedule),
+    Operation("List Jobs From Schedule", "GET", f"{_SCHEDULE}/jobs", schedules.list_jobs_from_schedule),
+    Operation("Create Pool", "POST", "/pools", pools.create_pool),
     Operation("List Pools", "GET", "/pools", pools.list_pools),
     Operation("Get Pool", "GET", _POOL, pools.get_pool),
     Operation("Pool Exists", "HEAD", _POOL, pools.check_pool_exists),
+    Operation("Update Pool", "PATCH", _POOL, pools.update_pool),
+    Operation("Replace Pool Properties", "POST", f"{_POOL}/updateproperties", pools.replace_properties),
+    Operation("Delete Pool", "DELETE", _POOL, pools.delete_pool),
+    Operation("Resize Pool", "POST", f"{_POOL}/resize", pools.resize_pool),
+    Operation("Stop Pool Resize", "POST", f"{_POOL}/stopresize", pools.stop_resize),
+    Operation("Enable Pool Auto Scale", "POST", f"{_POOL}/enableautoscale", pools.enable_autoscale),
+    Operation("Disable Pool Auto Scale", "POST", f"{_POOL}/disableautoscale", pools.disable_autoscale),
+    Operation("Evaluate Pool Auto Scale", "POST", f"{_POOL}/evaluateautoscale", pools.evaluate_autoscale),
+    Operation("Remove Nodes", "POST", f"{_POOL}/removenodes", pools.remove_nodes),
     Operation("List Pool Node Counts", "GET", "/nodecounts", pools.list_node_counts),
-    Operation("List Nodes", "GET", f"{_POOL}/nodes", pools.list_nodes),
-    Operation("Get Node", "GET", _NODE, pools.get_node),
+    Operation("List Nodes", "GET", f"{_POOL}/nodes", nodes.list_nodes),
+    Operation("Get Node", "GET", _NODE, nodes.get_node),
+    Operation("Reboot Node", "POST", f"{_NODE}/reboot", nodes.reboot_node),
+    Operation("Reimage Node", "POST", f"{_NODE}/reimage", nodes.reimage_node),
+    Operation("Start Node", "POST", f"{_NODE}/start", nodes.start_node),
+    Operation("Deallocate Node", "POST", f"{_NODE}/deallocate", nodes.deallocate_node),
+    Operation("Disable Node Scheduling", "POST", f"{_NODE}/disablescheduling", nodes.disable_scheduling),
+    Operation("Enable Node Scheduling", "POST", f"{_NODE}/enablescheduling", nodes.enable_scheduling),
+    Operation("Create Node User", "POST", f"{_NODE}/users", nodes.create_user),
+    Operation("Replace Node User", "PUT", _NODE_USER, nodes.replace_user),
+    Operation("Delete Node User", "DELETE", _NODE_USER, nodes.delete_user),
+    Operation(
+        "Get Node Remote Login Settings", "GET", f"{_NODE}/remoteloginsettings", nodes.get_login_settings
+    ),
     Operation("List Node Files", "GET", f"{_NODE}/files", files.list_node_files),
     Operation("Get Node File", "GET", _NODE_FILE, files.get_node_file),
     Operation("Get Node File Properties", "HEAD", _NODE_FILE, files.get_node_file_properties),
     Operation("Delete Node File", "DELETE", _NODE_FILE, files.delete_node_file),
+    Operation("List Applications", "GET", "/applications", applications.list_applications),
+    Operation("Get Application", "GET", "/applications/{application_id}", applications.get_application),
+    Operation("List Supported Images", "GET", "/supportedimages", applications.list_supported_images),
 )

@@ -19,8 +19,17 @@ _DELETE_JOBS: Final = Requirement(data_actions=(f"{_ACCOUNT}/jobs/delete",))
 _READ_POOLS: Final = Requirement(actions=(f"{_ACCOUNT}/pools/read",))
 _WRITE_POOLS: Final = Requirement(actions=(f"{_ACCOUNT}/pools/write",))
 
+_DELETE_POOLS: Final = Requirement(actions=(f"{_ACCOUNT}/pools/delete",))
+_READ_SCHEDULES: Final = Requirement(data_actions=(f"{_ACCOUNT}/jobSchedules/read",))
+_WRITE_SCHEDULES: Final = Requirement(data_actions=(f"{_ACCOUNT}/jobSchedules/write",))
+_DELETE_SCHEDULES: Final = Requirement(data_actions=(f"{_ACCOUNT}/jobSchedules/delete",))
+_READ_APPLICATIONS: Final = Requirement(actions=(f"{_ACCOUNT}/applications/read",))
+
 # The documents say that jobs which use an auto pool need pool-level write permissions.
 AUTO_POOL: Final = Requirement(actions=(f"{_ACCOUNT}/pools/write",), data_actions=(f"{_ACCOUNT}/jobs/write",))
+AUTO_POOL_OF_SCHEDULE: Final = Requirement(
+    actions=(f"{_ACCOUNT}/pools/write",), data_actions=(f"{_ACCOUNT}/jobSchedules/write",)
+)
 
 REQUIREMENTS: Final = MappingProxyType(
     {
@@ -47,6 +56,44 @@ REQUIREMENTS: Final = MappingProxyType(
         "Get Task File": _READ_JOBS,  # by verb
         "Get Task File Properties": _READ_JOBS,  # by verb
         "Delete Task File": _DELETE_JOBS,  # by verb; jobs/write is as likely
+        "Create Job Schedule": _WRITE_SCHEDULES,  # documented, by the description of jobSchedules/write
+        "List Job Schedules": _READ_SCHEDULES,  # documented: "Lists job schedules … or gets the properties …"
+        "Get Job Schedule": _READ_SCHEDULES,  # documented
+        "Job Schedule Exists": _READ_SCHEDULES,  # by verb
+        "Update Job Schedule": _WRITE_SCHEDULES,  # documented
+        "Replace Job Schedule": _WRITE_SCHEDULES,  # documented
+        "Delete Job Schedule": _DELETE_SCHEDULES,  # documented
+        "Disable Job Schedule": _WRITE_SCHEDULES,  # by verb
+        "Enable Job Schedule": _WRITE_SCHEDULES,  # by verb
+        "Terminate Job Schedule": _WRITE_SCHEDULES,  # by verb
+        "List Jobs From Schedule": Requirement(
+            data_actions=(f"{_ACCOUNT}/jobSchedules/read", f"{_ACCOUNT}/jobs/read")
+        ),  # by verb; either may be enough
+        "Create Pool": _WRITE_POOLS,  # documented: "Creates a new pool on a Batch account or updates …"
+        "Update Pool": _WRITE_POOLS,  # documented
+        "Replace Pool Properties": _WRITE_POOLS,  # documented
+        "Delete Pool": _DELETE_POOLS,  # documented
+        "Resize Pool": _WRITE_POOLS,  # by verb
+        "Stop Pool Resize": Requirement(actions=(f"{_ACCOUNT}/pools/stopResize/action",)),  # documented
+        "Enable Pool Auto Scale": _WRITE_POOLS,  # by verb
+        "Disable Pool Auto Scale": Requirement(
+            actions=(f"{_ACCOUNT}/pools/disableAutoscale/action",)
+        ),  # documented
+        "Evaluate Pool Auto Scale": _WRITE_POOLS,  # by verb
+        "Remove Nodes": _WRITE_POOLS,  # by verb
+        "Reboot Node": _WRITE_POOLS,  # by verb
+        "Reimage Node": _WRITE_POOLS,  # by verb
+        "Start Node": _WRITE_POOLS,  # by verb
+        "Deallocate Node": _WRITE_POOLS,  # by verb
+        "Disable Node Scheduling": _WRITE_POOLS,  # by verb
+        "Enable Node Scheduling": _WRITE_POOLS,  # by verb
+        "Create Node User": _WRITE_POOLS,  # by verb
+        "Replace Node User": _WRITE_POOLS,  # by verb
+        "Delete Node User": _WRITE_POOLS,  # by verb
+        "Get Node Remote Login Settings": _READ_POOLS,  # by verb
+        "List Applications": _READ_APPLICATIONS,  # documented
+        "Get Application": _READ_APPLICATIONS,  # documented
+        "List Supported Images": Requirement(actions=(f"{_ACCOUNT}/read",)),  # by verb
         "List Pools": _READ_POOLS,  # documented: "Lists pools … or gets the properties of a pool"
         "Get Pool": _READ_POOLS,  # documented
         "Pool Exists": _READ_POOLS,  # by verb

@@ -1,107 +1,129 @@
-"""Pools and their simulated nodes."""
+"""Pools of nodes."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_batchad.local.batch.index import IdIndex
+from airflow_provider_batchad.local.batch.index import IdIndex, fold
 
 if TYPE_CHECKING:
+    from airflow_provider_batchad.local.batch.autoscale import AutoScaleRun
     from airflow_provider_batchad.local.batch.job import Job
+    from airflow_provider_batchad.local.batch.node import Node
+    from airflow_provider_batchad.local.batch.timers import Timer
 
-# "Files and directories in Batch": what lies below the root directory of a node.
-_NODE_DIRECTORIES: Final = ("applications", "fsmounts", "shared", "startup", "volatile", "workitems")
+
+class PoolState(StrEnum):
+    """``BatchPoolState`` of the REST API."""
+
+    ACTIVE = "active"
+    DELETING = "deleting"
+
+
+class AllocationState(StrEnum):
+    """``AllocationState`` of the REST API."""
+
+    STEADY = "steady"
+    RESIZING = "resizing"
+    STOPPING = "stopping"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Node:
-    """A compute node: slots for tasks, and a directory of this machine.
+class AutoScale:
+    """A pool's automatic scaling, while it is on."""
 
-    :param root: what tasks know as ``AZ_BATCH_NODE_ROOT_DIR``.
-    :param transition: ticks of the last change between idle and running.
-    """
-
-    id: str
-    pool_id: str
-    number: int
-    slots: int
-    root: Path
-    vm_size: str
-    allocated: int
-    transition: int
-    free_slots: int = 0
-    running_tasks: int = 0
-    total_tasks_run: int = 0
-    total_tasks_succeeded: int = 0
-
-    def __post_init__(self) -> None:
-        self.free_slots = self.slots
-
-    @property
-    def state(self) -> str:
-        """``BatchNodeState``: nodes are ready from the start."""
-        return "running" if self.running_tasks else "idle"
-
-    def make_directories(self) -> None:
-        """Lay it out as a real node is."""
-        for name in _NODE_DIRECTORIES:
-            (self.root / name).mkdir(parents=True, exist_ok=True)
-
-    def take(self, slots: int, ticks: int) -> None:
-        """A task starts here."""
-        self.free_slots -= slots
-        self.running_tasks += 1
-        self.total_tasks_run += 1
-        if self.running_tasks == 1:
-            self.transition = ticks
-
-    def give_back(self, slots: int, ticks: int) -> None:
-        """A task has ended here."""
-        self.free_slots += slots
-        self.running_tasks -= 1
-        if self.running_tasks == 0:
-            self.transition = ticks
+    formula: str
+    interval: str
+    run: AutoScaleRun | None = None
+    timer: Timer | None = None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Pool:
-    """A pool of nodes.
+    """A pool of nodes. Times are ticks.
 
+    :param properties: what the user can set, as the REST API's members with their defaults; not its size.
     :param waiting: the jobs with tasks that are ready to run on it, by folded id.
+    :param autoscale_enabled: of the last request to enable automatic scaling.
+    :param next_number: of the next node that it gets.
     """
 
     id: str
-    vm_size: str
-    slots_per_node: int
     created: int
     modified: int
+    transition: int
+    allocation_transition: int
+    properties: dict[str, Any]
+    resize_timeout: str
+    state: PoolState = PoolState.ACTIVE
+    allocation: AllocationState = AllocationState.STEADY
+    target_dedicated: int = 0
+    target_spot: int = 0
+    resize_errors: list[dict[str, Any]] = field(default_factory=list)
+    autoscale: AutoScale | None = None
+    autoscale_enabled: int = 0
+    next_number: int = 0
     nodes: IdIndex[Node] = field(default_factory=IdIndex)
     waiting: dict[str, Job] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """The folded id."""
+        return fold(self.id)
+
+    @property
+    def vm_size(self) -> str:
+        """In lower case, as the service shows it."""
+        vm_size: str = self.properties["vmSize"]
+        return vm_size
+
+    @property
+    def slots_per_node(self) -> int:
+        """Of every node that it gets."""
+        slots: int = self.properties["taskSlotsPerNode"]
+        return slots
+
+    @property
+    def has_containers(self) -> bool:
+        """Whether its nodes could run container tasks."""
+        return "containerConfiguration" in self.properties["virtualMachineConfiguration"]
+
+    def members(self, *, dedicated: bool) -> list[Node]:
+        """Its dedicated nodes or its Spot nodes."""
+        return [node for node in self.nodes.values() if node.is_dedicated is dedicated]
 
     def choose_node(
         self, slots: int, *, is_exclusive: bool = False, refused: Collection[Node] = ()
     ) -> Node | None:
-        """The node with the most free slots, which is what ``nodeFillType`` spread means.
+        """Where a task should start: ``nodeFillType`` spread wants the emptiest node, pack the fullest.
 
         :param is_exclusive: whether all slots of the node must be free.
         :param refused: nodes that do not come into question.
         """
-        nodes = (node for node in self.nodes.values() if node not in refused)
-        best = max(nodes, key=lambda node: node.free_slots, default=None)
-        if best is None or best.free_slots < (best.slots if is_exclusive else slots):
-            return None
-        return best
+        fitting: Iterable[Node] = (
+            node
+            for node in self.nodes.values()
+            if node.takes_tasks
+            and node.free_slots >= (node.slots if is_exclusive else slots)
+            and node not in refused
+        )
+        packs = self.properties["taskSchedulingPolicy"]["nodeFillType"] == "Pack"
+        choose = min if packs else max
+        return choose(fitting, key=lambda node: node.free_slots, default=None)
 
     def is_full(self) -> bool:
-        """Whether no node has a free slot."""
-        return all(node.free_slots == 0 for node in self.nodes.values())
+        """Whether no node takes a task."""
+        return not any(node.takes_tasks for node in self.nodes.values())
 
+    def move(self, state: PoolState, ticks: int) -> None:
+        """A transition; it leaves the ETag alone, which only users' changes move."""
+        self.state = state
+        self.transition = ticks
 
-def make_node_id(account: str, pool_id: str, number: int) -> str:
-    """A node's id in the form that the service gives: the same in every run."""
-    digest = hashlib.sha256(f"{account}/{pool_id}/{number}".encode()).hexdigest()
-    return f"tvmps_{digest}_d"
+    def allocate(self, allocation: AllocationState, ticks: int) -> None:
+        """A transition of its allocation state."""
+        self.allocation = allocation
+        self.allocation_transition = ticks

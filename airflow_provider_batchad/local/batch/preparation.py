@@ -19,7 +19,7 @@ from airflow_provider_batchad.local.batch.ticks import TICKS_PER_SECOND, TickClo
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.job import Job
-    from airflow_provider_batchad.local.batch.pool import Node
+    from airflow_provider_batchad.local.batch.node import Node
     from airflow_provider_batchad.local.batch.timers import Timers
 
 _STOPPED: Final = {Stop.LIMIT: OUT_OF_TIME}

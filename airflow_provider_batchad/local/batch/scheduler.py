@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 from airflow_provider_batchad.local.batch.attempt import Attempt
 from airflow_provider_batchad.local.batch.command_run import NodeServices, Outcome, Stop
 from airflow_provider_batchad.local.batch.durations import INFINITE_TICKS, parse_duration
+from airflow_provider_batchad.local.batch.index import fold
 from airflow_provider_batchad.local.batch.job import Job, JobState
 from airflow_provider_batchad.local.batch.task import Task, TaskState
 from airflow_provider_batchad.local.batch.ticks import TICKS_PER_SECOND, TickClock
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.index import IdIndex
-    from airflow_provider_batchad.local.batch.pool import Node, Pool
+    from airflow_provider_batchad.local.batch.node import Node
+    from airflow_provider_batchad.local.batch.pool import Pool
     from airflow_provider_batchad.local.batch.preparation import Preparations
     from airflow_provider_batchad.local.batch.timers import Timer, Timers
 
@@ -30,6 +32,7 @@ class Scheduler:
         self,
         *,
         pools: IdIndex[Pool],
+        jobs: IdIndex[Job],
         ticks: TickClock,
         timers: Timers,
         services: NodeServices,
@@ -37,6 +40,7 @@ class Scheduler:
         on_end: Callable[[Attempt, Outcome], None],
     ) -> None:
         self._pools = pools
+        self._jobs = jobs
         self._ticks = ticks
         self._timers = timers
         self._services = services
@@ -62,6 +66,13 @@ class Scheduler:
         if pool is not None and job.ready:
             pool.waiting[job.key] = job
             self._kick(pool)
+
+    def kick(self, pool: Pool) -> None:
+        """Look at a pool again: its nodes take more tasks than before."""
+        for job in self._jobs.values():
+            if job.ready and fold(job.pool_id) == pool.key:
+                pool.waiting[job.key] = job
+        self._kick(pool)
 
     async def stop(self) -> None:
         """End every attempt, without a word to anybody."""
@@ -108,6 +119,7 @@ class Scheduler:
         node.take(slots, self._ticks.now())
         attempt = Attempt(job, task, node, definition, self._services, slots=slots)
         job.attempts[task] = attempt
+        node.attempts.add(attempt)
         preparation = self._preparations.begin(job, node)
         if preparation is None:
             self._begin(attempt)
@@ -139,6 +151,7 @@ class Scheduler:
         if outcome.exit_code == 0 and outcome.stop is None:
             node.total_tasks_succeeded += 1
         job.attempts.pop(task, None)
+        node.attempts.discard(attempt)
         try:
             self._on_end(attempt, outcome)
         finally:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from airflow_provider_batchad.local.batch.pool import Node
+    from airflow_provider_batchad.local.batch.node import Node
 
 
 class TaskState(StrEnum):

@@ -66,8 +66,9 @@ class TaskFlow:
             return
         if outcome.stop is Stop.REQUEUE:
             self._requeue(job, task)
-        elif outcome.stop is Stop.UNPREPARED:
-            # It was never started here, so nothing is counted; another node may have it.
+        elif outcome.stop in (Stop.UNPREPARED, Stop.PREEMPT):
+            # Nothing is counted: it was never started here, or the node is lost; requeueCount counts users'
+            # requests, retryCount exit codes (BatchTaskExecutionInfo).
             self._reset(job, task, self._ticks.now())
             self._scheduler.enqueue(job, task, first=True)
         elif outcome.stop is not None:

@@ -25,8 +25,8 @@ from airflow_provider_batchad.local.batch.wire.jobs import (
     JobUpdate,
     PoolInfo,
     build_constraints,
+    build_pool_info,
     build_properties,
-    check_pool,
 )
 from airflow_provider_batchad.local.batch.wire.types import refuse_unsupported
 
@@ -42,8 +42,14 @@ _FIRST_WITH_SLOT_COUNTS = "2020-09"
 async def create_job(exchange: Exchange) -> web.StreamResponse:
     """``POST /jobs``."""
     body = await read_model(exchange.request, JobCreate)
-    if body.pool_info.auto_pool_specification is not None:
+    auto_pool = body.pool_info.auto_pool_specification
+    if auto_pool is not None:
         exchange.require(AUTO_POOL)
+        if auto_pool.pool_lifetime_option == "jobschedule":
+            # "You may apply this option only to job schedules, not to jobs" (BatchPoolLifetimeOption).
+            raise invalid_property(
+                "poolLifetimeOption", "jobschedule", "The value applies to job schedules, not to jobs"
+            )
     job = exchange.account.job_flow.create(body.id, build_properties(body))
     # Recorded, whatever the job's id: the service names its own first run of the job.
     return exchange.empty(201, modified=job.modified, about="/jobs/job-1", location=True)
@@ -191,9 +197,21 @@ def _check_mode(job: Job, changes: dict[str, Any]) -> None:
 
 def _check_pool_change(job: Job, pool: PoolInfo) -> None:
     # Update Job: a job's pool can be changed only while it is disabled.
-    check_pool(pool)
-    if pool.pool_id != job.pool_id and job.state is not JobState.DISABLED:
+    wanted = build_pool_info(pool)
+    present = job.properties["poolInfo"]
+    if wanted == present:
+        return
+    if job.state is not JobState.DISABLED:
         raise BatchError("OperationInvalidForCurrentState")
+    # BatchJobUpdateOptions: of an auto pool "only the keepAlive property … can be updated".
+    changed = {"keepAlive": wanted.get("autoPoolSpecification", {}).get("keepAlive")}
+    if _auto_pool(wanted) != _auto_pool(present) | (changed if _auto_pool(present) else {}):
+        raise invalid_property("poolInfo", "autoPoolSpecification", "Only keepAlive can be changed")
+
+
+def _auto_pool(pool_info: dict[str, Any]) -> dict[str, Any]:
+    specification: dict[str, Any] = pool_info.get("autoPoolSpecification", {})
+    return specification
 
 
 def _pick(shown: dict[str, Any], selected: frozenset[str] | None) -> dict[str, Any]:

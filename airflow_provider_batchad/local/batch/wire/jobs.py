@@ -8,12 +8,14 @@ from pydantic import AfterValidator, Field
 
 from airflow_provider_batchad.local.batch.durations import INFINITE
 from airflow_provider_batchad.local.batch.errors import BatchError, invalid_property
+from airflow_provider_batchad.local.batch.pool_factory import build_auto_pool
 from airflow_provider_batchad.local.batch.wire.job_tasks import (
     JobManagerTask,
     JobPreparationTask,
     JobReleaseTask,
     build_job_tasks,
 )
+from airflow_provider_batchad.local.batch.wire.pools import AutoPoolSpecification
 from airflow_provider_batchad.local.batch.wire.types import (
     DisplayName,
     Duration,
@@ -46,7 +48,7 @@ class PoolInfo(WireModel):
     """``BatchPoolInfo``."""
 
     pool_id: Annotated[str, Field(min_length=1)] | None = None
-    auto_pool_specification: dict[str, Any] | None = None
+    auto_pool_specification: AutoPoolSpecification | None = None
 
 
 class JobConstraints(WireModel):
@@ -118,7 +120,7 @@ def build_properties(job: JobSpecification) -> dict[str, Any]:
     refuse_unsupported(job, "network_configuration")
     given = job.to_wire()
     given.pop("id", None)
-    check_pool(job.pool_info)
+    given["poolInfo"] = build_pool_info(job.pool_info)
     return {
         "priority": 0,
         "maxParallelTasks": -1,
@@ -138,16 +140,17 @@ def build_constraints(constraints: JobConstraints | None) -> dict[str, Any]:
     return {"maxWallClockTime": INFINITE, "maxTaskRetryCount": 0} | given
 
 
-def check_pool(pool: PoolInfo) -> None:
-    """A job runs on a pool by id; one of its own is not supported.
+def build_pool_info(pool: PoolInfo) -> dict[str, Any]:
+    """What a job runs on: a pool by its id, or one that is made for it.
 
-    :raises BatchError: it does not say which pool.
+    :raises BatchError: it does not say, or says both, or the auto pool is not one that can be had.
     """
     if pool.auto_pool_specification is not None:
         if pool.pool_id is not None:
             raise invalid_property(
                 "poolInfo", "", "poolId and autoPoolSpecification cannot be specified together"
             )
-        refuse_unsupported(pool, "auto_pool_specification")
+        return {"autoPoolSpecification": build_auto_pool(pool.auto_pool_specification)}
     if pool.pool_id is None:
         raise BatchError("MissingRequiredProperty", (("PropertyName", "poolId"),))
+    return pool.to_wire()

@@ -1,0 +1,127 @@
+"""Simulated nodes: slots for tasks, a state, and a directory of this machine."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from airflow_provider_batchad.local.batch.attempt import Attempt
+    from airflow_provider_batchad.local.batch.start_task import StartTaskInfo
+
+# "Files and directories in Batch": what lies below the root directory of a node.
+_NODE_DIRECTORIES: Final = ("applications", "fsmounts", "shared", "startup", "volatile", "workitems")
+
+
+class NodeState(StrEnum):
+    """``BatchNodeState`` of the REST API; ``running`` and ``offline`` are what a ready node can look like."""
+
+    CREATING = "creating"
+    STARTING = "starting"
+    WAITING_FOR_START_TASK = "waitingforstarttask"
+    START_TASK_FAILED = "starttaskfailed"
+    IDLE = "idle"
+    RUNNING = "running"
+    OFFLINE = "offline"
+    REBOOTING = "rebooting"
+    REIMAGING = "reimaging"
+    LEAVING = "leavingpool"
+    PREEMPTED = "preempted"
+    DEALLOCATING = "deallocating"
+    DEALLOCATED = "deallocated"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Node:
+    """A compute node.
+
+    :param root: what tasks know as ``AZ_BATCH_NODE_ROOT_DIR``.
+    :param has_containers: whether its pool has a container configuration.
+    :param phase: where it is in its life; ``idle`` while it is ready for tasks, whether it has any or not.
+    :param attempts: the tasks that it has now.
+    :param start_task: as it was when the node started; later changes of the pool's are for later starts.
+    :param users: those that were added, by folded name.
+    :param is_gone: whether it has left its pool, its files with it.
+    """
+
+    id: str
+    pool_id: str
+    number: int
+    slots: int
+    root: Path
+    vm_size: str
+    allocated: int
+    transition: int
+    booted: int = 0
+    is_dedicated: bool = True
+    has_containers: bool = False
+    phase: NodeState = NodeState.IDLE
+    is_scheduling: bool = True
+    is_gone: bool = False
+    attempts: set[Attempt] = field(default_factory=set)
+    start_task: dict[str, Any] | None = None
+    start_task_info: StartTaskInfo | None = None
+    users: set[str] = field(default_factory=set)
+    free_slots: int = 0
+    running_tasks: int = 0
+    total_tasks_run: int = 0
+    total_tasks_succeeded: int = 0
+
+    def __post_init__(self) -> None:
+        self.free_slots = self.slots
+        self.booted = self.booted or self.allocated
+
+    @property
+    def state(self) -> NodeState:
+        """What the REST API shows."""
+        if self.phase is not NodeState.IDLE:
+            return self.phase
+        if self.running_tasks:
+            return NodeState.RUNNING
+        return NodeState.IDLE if self.is_scheduling else NodeState.OFFLINE
+
+    @property
+    def takes_tasks(self) -> bool:
+        """Whether tasks may be started here."""
+        return self.phase is NodeState.IDLE and self.is_scheduling and self.free_slots > 0
+
+    def make_directories(self) -> None:
+        """Lay it out as a real node is."""
+        for name in _NODE_DIRECTORIES:
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+
+    def enter(self, phase: NodeState, ticks: int) -> None:
+        """The next phase of its life."""
+        self.phase = phase
+        self.transition = ticks
+
+    def set_scheduling(self, is_scheduling: bool, ticks: int) -> None:
+        """Take tasks, or take none any more."""
+        before = self.state
+        self.is_scheduling = is_scheduling
+        if self.state is not before:
+            self.transition = ticks
+
+    def take(self, slots: int, ticks: int) -> None:
+        """A task starts here."""
+        self.free_slots -= slots
+        self.running_tasks += 1
+        self.total_tasks_run += 1
+        if self.running_tasks == 1:
+            self.transition = ticks
+
+    def give_back(self, slots: int, ticks: int) -> None:
+        """A task has ended here."""
+        self.free_slots += slots
+        self.running_tasks -= 1
+        if self.running_tasks == 0 and self.phase is NodeState.IDLE:
+            self.transition = ticks
+
+
+def make_node_id(account: str, pool_id: str, number: int, *, is_dedicated: bool = True) -> str:
+    """A node's id in the form that the service gives: the same in every run."""
+    digest = hashlib.sha256(f"{account}/{pool_id}/{number}".encode()).hexdigest()
+    return f"tvmps_{digest}_{'d' if is_dedicated else 'p'}"
