@@ -6,7 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from airflow_provider_batchad.local.config import DEFAULT_PORT, LOOPBACK_HOSTS, SERVICES, PoolConfig
+from airflow_provider_batchad.local.config import (
+    DEFAULT_PORT,
+    DEVELOPER,
+    LOOPBACK_HOSTS,
+    SERVICES,
+    PoolConfig,
+)
 
 DESCRIPTION: Final = (
     "Run local Azure: Entra ID, managed identity, Key Vault, Batch and storage on loopback, over TLS with a "
@@ -51,6 +57,14 @@ def add_arguments(parser: AcceptsArguments) -> None:
         "repeated (default: Azure Batch Job Submitter)",
     )
     parser.add_argument(
+        "--developer-role",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=f"a role of {DEVELOPER.name}, who may sign in, at the Batch account; may be repeated "
+        "(default: none)",
+    )
+    parser.add_argument(
         "--role-file",
         type=Path,
         action="append",
@@ -64,6 +78,12 @@ def add_arguments(parser: AcceptsArguments) -> None:
         default=3600.0,
         metavar="SECONDS",
         help="how long tokens live (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--workload-identity",
+        action="store_true",
+        help="write a projected service account token, keep it fresh, and print the settings that clients "
+        "find it by, AZURE_FEDERATED_TOKEN_FILE and others",
     )
     parser.add_argument(
         "--files", type=Path, metavar="DIR", help="a directory to serve read-only in place of blob storage"

@@ -53,6 +53,7 @@ def describe_connection(azure: LocalAzure) -> dict[str, Any]:
 def client_environment(azure: LocalAzure) -> dict[str, str]:
     """What to export for Airflow with this provider, and for scripts that use the control port."""
     return {
+        **_workload_identity(azure),
         "AIRFLOW__BATCHAD__CLOUDS": json.dumps({CLOUD_NAME: describe_cloud(azure)}),
         "AIRFLOW_CONN_BATCHAD_DEFAULT": json.dumps(describe_connection(azure)),
         "IDENTITY_ENDPOINT": azure.endpoints.identity + APP_SERVICE_PATH,
@@ -60,6 +61,20 @@ def client_environment(azure: LocalAzure) -> dict[str, str]:
         "BATCHAD_LOCAL_CA_FILE": str(azure.ca_file),
         "BATCHAD_LOCAL_CONTROL": azure.endpoints.control,
         "BATCHAD_LOCAL_STORAGE": azure.endpoints.storage,
+    }
+
+
+def _workload_identity(azure: LocalAzure) -> dict[str, str]:
+    config = azure.config.workload_identity
+    if config is None:
+        return {}
+    principal = azure.directory.principal(config.application)
+    # The names that the webhook of Azure Workload Identity sets in a pod.
+    return {
+        "AZURE_FEDERATED_TOKEN_FILE": str(azure.federated_token_file),
+        "AZURE_TENANT_ID": principal.tenant_id,
+        "AZURE_CLIENT_ID": principal.app_id,
+        "AZURE_AUTHORITY_HOST": azure.endpoints.entra,
     }
 
 

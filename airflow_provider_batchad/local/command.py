@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 from airflow_provider_batchad.local.config import (
     AIRFLOW_APPLICATION,
     DEFAULT_ASSIGNMENTS,
+    DEVELOPER,
     AssignmentConfig,
     LocalAzureConfig,
+    WorkloadIdentityConfig,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +60,10 @@ def read_config(args: argparse.Namespace) -> LocalAzureConfig:
         )
         others = (one for one in DEFAULT_ASSIGNMENTS if one.principal != AIRFLOW_APPLICATION.name)
         assignments = (*chosen, *others)
+    assignments += tuple(
+        AssignmentConfig(principal=DEVELOPER.name, role=name, resource="batch")
+        for name in args.developer_role
+    )
     defaults = LocalAzureConfig()
     return LocalAzureConfig(
         host=args.host,
@@ -66,6 +72,7 @@ def read_config(args: argparse.Namespace) -> LocalAzureConfig:
         roles=roles,
         assignments=assignments,
         token_lifetime_seconds=args.token_lifetime,
+        workload_identity=WorkloadIdentityConfig() if args.workload_identity else None,
         files_dir=files,
         state_dir=args.state_dir,
         secrets_file=args.secrets_file,

@@ -168,7 +168,6 @@ AZURE_CLI: Final = ApplicationConfig(
 DEFAULT_ASSIGNMENTS: Final = (
     AssignmentConfig(principal="airflow-batch", role="Azure Batch Job Submitter", resource="batch"),
     AssignmentConfig(principal="airflow-worker", role="Key Vault Secrets User", resource="keyvault"),
-    AssignmentConfig(principal=DEVELOPER.name, role="Azure Batch Data Contributor", resource="batch"),
 )
 
 

@@ -17,6 +17,7 @@ from airflow_provider_batchad.local.control_request import (
     render_refusal,
 )
 from airflow_provider_batchad.local.control_sign_ins import SignInControl
+from airflow_provider_batchad.local.control_vault import VaultControl
 from airflow_provider_batchad.local.faults import FaultRule
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Control:
             web.get("/batch/jobs", answering("List Batch Jobs", self.list_batch_jobs)),
             *DirectoryControl(self._azure).routes(),
             *CredentialControl(self._azure).routes(),
+            *VaultControl(self._azure).routes(),
             *SignInControl(self._azure, self._people).routes(),
             *DenialControl(self._azure).routes(),
         ]

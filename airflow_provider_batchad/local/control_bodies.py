@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, mod
 from airflow_provider_batchad.local.application import EXCHANGE_AUDIENCE
 from airflow_provider_batchad.local.claims_challenge import ChallengingService
 from airflow_provider_batchad.local.config import ResourceName, ServiceName
+from airflow_provider_batchad.local.vault_certificates import KeyType
 
 
 class _Body(BaseModel):
@@ -77,6 +78,25 @@ class VaultSecretChangeBody(_Body):
     enabled: bool | None = None
     not_before: AwareDatetime | None = None
     expires_on: AwareDatetime | None = None
+
+
+class VaultCertificateBody(_Body):
+    """``POST /vault/certificates/{name}``: for an application (by name) to sign in with, if one is given."""
+
+    content_type: Literal["application/x-pem-file", "application/x-pkcs12"] = "application/x-pkcs12"
+    key_type: KeyType = "RSA"
+    exportable: bool = True
+    subject: str | None = None
+    not_before: AwareDatetime | None = None
+    expires_on: AwareDatetime | None = None
+    application: str | None = None
+
+
+class ThrottleBody(_Body):
+    """``PUT /vault/throttle``."""
+
+    count: int | None = Field(ge=0)
+    seconds: float = Field(default=10.0, gt=0.0)
 
 
 class AssignmentBody(_Body):

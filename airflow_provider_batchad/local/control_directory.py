@@ -1,4 +1,4 @@
-"""The control port's part that changes the directory, the vault and the roles while everything runs."""
+"""The control port's part that changes the directory and the roles while everything runs."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from aiohttp import web
 
 from airflow_provider_batchad.local.control_request import ControlRefused, answering, read_body
 from airflow_provider_batchad.local.role_json import role_from_json, role_to_json
+from airflow_provider_batchad.local.vault import NameIsTaken
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.application import Application
     from airflow_provider_batchad.local.server import LocalAzure
-    from airflow_provider_batchad.local.vault import SecretVersion
 
 
 class DirectoryControl:
-    """Rotation of secrets, what the vault holds, who has which role, how long tokens live."""
+    """Rotation of secrets, who has which role, how long tokens live."""
 
     def __init__(self, azure: LocalAzure) -> None:
         self._azure = azure
@@ -25,16 +25,11 @@ class DirectoryControl:
     def routes(self) -> list[web.AbstractRouteDef]:
         """The routes; ``{application}`` is a name or a client ID."""
         secrets = "/applications/{application}/secrets"
-        vault = "/vault/secrets/{name}"
         return [
             web.get("/applications", answering("List Applications", self.list_applications)),
             web.post(secrets, answering("Add Client Secret", self.add_secret)),
             web.post(secrets + "/{key_id}/expire", answering("Expire Client Secret", self.expire_secret)),
             web.delete(secrets + "/{key_id}", answering("Revoke Client Secret", self.revoke_secret)),
-            web.get("/vault/secrets", answering("List Vault", self.list_vault)),
-            web.put(vault, answering("Set Vault Secret", self.set_vault_secret)),
-            web.patch(vault, answering("Change Vault Secret", self.change_vault_secret)),
-            web.delete(vault, answering("Remove Vault Secret", self.remove_vault_secret)),
             web.get("/roles", answering("List Roles", self.list_roles)),
             web.post("/roles", answering("Define Role", self.define_role)),
             web.get("/roles/assignments", answering("List Assignments", self.list_assignments)),
@@ -60,7 +55,10 @@ class DirectoryControl:
         value = body.value.get_secret_value() if body.value is not None else None
         added = directory.add_secret(client_id, value, expires_on=body.expires_on)
         if body.vault_secret_name is not None:
-            self._azure.vault.set_secret(body.vault_secret_name, added.value)
+            try:
+                self._azure.vault.set_secret(body.vault_secret_name, added.value)
+            except NameIsTaken:
+                raise ControlRefused(409, "vault_secret_name: deleted, and not purged") from None
         for key_id in former:
             if body.others == "expire":
                 directory.expire_secret(client_id, key_id)
@@ -80,47 +78,6 @@ class DirectoryControl:
         application, key_id = self._find_application(request), _read_key_id(request)
         if not self._azure.directory.revoke_secret(application.principal.app_id, key_id):
             raise ControlRefused(404, "the application has no such secret")
-        return web.Response(status=204)
-
-    async def list_vault(self, _request: web.Request) -> web.StreamResponse:
-        """``GET /vault/secrets``: names and versions, without values."""
-        current = self._azure.vault.current()
-        shown = [_show_vault_secret(version) for one in current for version in self._versions(one.name)]
-        return web.json_response({"secrets": shown})
-
-    async def set_vault_secret(self, request: web.Request) -> web.StreamResponse:
-        """``PUT /vault/secrets/{name}``: a new version."""
-        from airflow_provider_batchad.local.control_bodies import VaultSecretBody
-
-        body = await read_body(request, VaultSecretBody)
-        added = self._azure.vault.set_secret(
-            request.match_info["name"],
-            body.value.get_secret_value(),
-            enabled=body.enabled,
-            not_before=body.not_before,
-            expires_on=body.expires_on,
-        )
-        return web.json_response(_show_vault_secret(added), status=201)
-
-    async def change_vault_secret(self, request: web.Request) -> web.StreamResponse:
-        """``PATCH /vault/secrets/{name}``: enable, disable, or note other times on the current version."""
-        from airflow_provider_batchad.local.control_bodies import VaultSecretChangeBody
-
-        body = await read_body(request, VaultSecretChangeBody)
-        changed = self._azure.vault.update(
-            request.match_info["name"],
-            enabled=body.enabled,
-            not_before=body.not_before,
-            expires_on=body.expires_on,
-        )
-        if changed is None:
-            raise ControlRefused(404, "the vault has no such secret")
-        return web.json_response(_show_vault_secret(changed))
-
-    async def remove_vault_secret(self, request: web.Request) -> web.StreamResponse:
-        """``DELETE /vault/secrets/{name}``: with all versions, beyond recovery."""
-        if not self._azure.vault.remove(request.match_info["name"]):
-            raise ControlRefused(404, "the vault has no such secret")
         return web.Response(status=204)
 
     async def list_roles(self, _request: web.Request) -> web.StreamResponse:
@@ -179,9 +136,6 @@ class DirectoryControl:
                 return one
         raise ControlRefused(404, "no application has this name or client ID")
 
-    def _versions(self, name: str) -> tuple[SecretVersion, ...]:
-        return self._azure.vault.versions(name)
-
 
 def _read_key_id(request: web.Request) -> str | None:
     key_id = request.match_info["key_id"]
@@ -200,13 +154,3 @@ def _show_application(application: Application) -> dict[str, Any]:
             for one in application.secrets
         ],
     }
-
-
-def _show_vault_secret(secret: SecretVersion) -> dict[str, Any]:
-    times = {
-        "not_before": secret.not_before,
-        "expires_on": secret.expires_on,
-        "created": secret.created,
-    }
-    shown: dict[str, Any] = {"name": secret.name, "version": secret.version, "enabled": secret.enabled}
-    return shown | {name: time.isoformat() if time else None for name, time in times.items()}

@@ -2,69 +2,62 @@
 
 from __future__ import annotations
 
-import json
-import re
-import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
 from airflow_provider_batchad.local import keyvault_errors as errors
-from airflow_provider_batchad.local.access import Requirement
-from airflow_provider_batchad.local.call import current_call
-from airflow_provider_batchad.local.config import VAULT_RESOURCE, LocalAzureConfig
 from airflow_provider_batchad.local.json_answer import answer_json
+from airflow_provider_batchad.local.keyvault_bodies import (
+    describe,
+    describe_deleted,
+    read_attributes,
+    read_content_type,
+    read_json,
+    read_tags,
+    read_time,
+)
 from airflow_provider_batchad.local.keyvault_errors import VaultRefused, render_vault_error
 from airflow_provider_batchad.local.service import Handler, operation
 from airflow_provider_batchad.local.tokens import TokenRejected
+from airflow_provider_batchad.local.vault import NameIsTaken
+from airflow_provider_batchad.local.vault_certificates import CertificateFormat, to_pem
 
 if TYPE_CHECKING:
-    from airflow_provider_batchad.local.access import RoleBook
-    from airflow_provider_batchad.local.tokens import Principal, TokenAuthority
+    from airflow_provider_batchad.local.keyvault_access import VaultAccess
+    from airflow_provider_batchad.local.tokens import Principal
     from airflow_provider_batchad.local.vault import SecretVersion, Vault
 
-_API_VERSION: Final = re.compile(r"7\.[0-6](-preview\.\d+)?|20\d\d-\d\d-\d\d(-preview)?|2016-10-01")
-_NAME: Final = re.compile(r"[0-9A-Za-z-]{1,127}")
 _MAX_VALUE_BYTES: Final = 25 * 1024
 _PAGE_SIZE: Final = 25
 
-_GET: Final = "Microsoft.KeyVault/vaults/secrets/getSecret/action"
-_SET: Final = "Microsoft.KeyVault/vaults/secrets/setSecret/action"
-_UPDATE: Final = "Microsoft.KeyVault/vaults/secrets/update/action"
-_LIST: Final = "Microsoft.KeyVault/vaults/secrets/readMetadata/action"
+# Data actions of Microsoft.KeyVault; a deleted secret is read without its value.
+_SECRETS: Final = "Microsoft.KeyVault/vaults/secrets"
+_GET: Final = f"{_SECRETS}/getSecret/action"
+_SET: Final = f"{_SECRETS}/setSecret/action"
+_UPDATE: Final = f"{_SECRETS}/update/action"
+_LIST: Final = f"{_SECRETS}/readMetadata/action"
+_DELETE: Final = f"{_SECRETS}/delete"
+_RECOVER: Final = f"{_SECRETS}/recover/action"
+_PURGE: Final = f"{_SECRETS}/purge/action"
 
 
 class KeyVault:
-    """One vault, with Azure role-based access control.
+    """One vault, with Azure role-based access control and soft delete.
 
     :param base_url: its own address, which the ids of secrets begin with.
-    :param authority: Entra ID's address, which the challenge names.
     """
 
-    def __init__(
-        self,
-        *,
-        base_url: str,
-        authority: str,
-        config: LocalAzureConfig,
-        vault: Vault,
-        tokens: TokenAuthority,
-        roles: RoleBook,
-    ) -> None:
+    def __init__(self, *, base_url: str, vault: Vault, access: VaultAccess) -> None:
         self._base_url = base_url
-        self._config = config
         self._vault = vault
-        self._tokens = tokens
-        self._roles = roles
-        self._challenge = (
-            f'Bearer authorization="{authority}/{config.tenant.id}", resource="{VAULT_RESOURCE}"'
-        )
+        self._access = access
 
     def routes(self) -> list[web.AbstractRouteDef]:
-        """The routes of the service; a secret is read with and without a slash at the end."""
-        get = self._answering(self.get_secret)
+        """The routes of the service; a secret is named with and without a slash at the end."""
+        get, update = self._answering(self.get_secret), self._answering(self.update_secret)
+        deleted = "/deletedsecrets/{name}"
         return [
             web.get("/secrets", self._answering(self.list_secrets)),
             web.get("/secrets/", self._answering(self.list_secrets)),
@@ -73,129 +66,162 @@ class KeyVault:
             web.get("/secrets/{name}/", get),
             web.get("/secrets/{name}/{version}", get),
             web.put("/secrets/{name}", self._answering(self.set_secret)),
-            web.patch("/secrets/{name}/{version}", self._answering(self.update_secret)),
+            web.patch("/secrets/{name}", update),
+            web.patch("/secrets/{name}/", update),
+            web.patch("/secrets/{name}/{version}", update),
+            web.delete("/secrets/{name}", self._answering(self.delete_secret)),
+            web.get("/deletedsecrets", self._answering(self.list_deleted)),
+            web.get(deleted, self._answering(self.get_deleted)),
+            web.delete(deleted, self._answering(self.purge_deleted)),
+            web.post(f"{deleted}/recover", self._answering(self.recover_deleted)),
+            web.route("*", "/{path:.*}", self._answering(self.refuse)),
         ]
 
     async def find_principal(self, request: web.Request) -> Principal | None:
         """Who makes a request, as far as the token says it truthfully."""
         try:
-            return self._identify(request)
+            return self._access.identify(request)
         except TokenRejected:
             return None
 
     def render_error(self, request: web.Request, status: int, code: str | None) -> web.Response:
         """An outage in Key Vault's own shape."""
-        return render_vault_error(errors.outage(status, code), self._headers(request))
+        return render_vault_error(errors.outage(status, code), self._access.headers(request))
 
     @operation("Get Secret")
     async def get_secret(self, request: web.Request) -> web.StreamResponse:
         """``GET /secrets/{name}/{version}``: value and attributes, whatever ``nbf`` and ``exp`` say."""
-        name, version = self._authorize(request, _GET)
+        name, version = self._access.authorize(request, _GET)
         found = self._vault.find(name, version)
         if found is None:
             raise errors.not_found(f"{name}/{version}" if version else name)
         if not found.enabled:
             raise errors.disabled()
-        return self._answer(request, {"value": found.value, **self._describe(found)})
+        body = {"value": found.value, **self._describe(found)}
+        return self._answer(request, {**body, **_convert(found, request.query.get("outContentType"))})
 
     @operation("Set Secret")
     async def set_secret(self, request: web.Request) -> web.StreamResponse:
         """``PUT /secrets/{name}``: a new version."""
-        name, _ = self._authorize(request, _SET)
-        body = await _read_json(request)
+        name, _ = self._access.authorize(request, _SET)
+        body = await read_json(request)
         value = body.get("value")
         if not isinstance(value, str):
             raise errors.bad_parameter("The parameter value is missing or is not a string.")
-        if len(value.encode()) > _MAX_VALUE_BYTES:
+        if len(value.encode(errors="replace")) > _MAX_VALUE_BYTES:
             raise errors.bad_parameter(f"The value is longer than {_MAX_VALUE_BYTES} bytes.")
-        attributes = _read_attributes(body)
-        added = self._vault.set_secret(
-            name,
-            value,
-            enabled=attributes.get("enabled", True),
-            not_before=_read_time(attributes, "nbf"),
-            expires_on=_read_time(attributes, "exp"),
-            content_type=body.get("contentType"),
-            tags=body.get("tags"),
-        )
+        attributes = read_attributes(body)
+        try:
+            added = self._vault.set_secret(
+                name,
+                value,
+                enabled=attributes.get("enabled") is not False,
+                not_before=read_time(attributes, "nbf"),
+                expires_on=read_time(attributes, "exp"),
+                content_type=read_content_type(body),
+                tags=read_tags(body),
+            )
+        except NameIsTaken:
+            raise errors.name_is_taken(name) from None
         return self._answer(request, {"value": added.value, **self._describe(added)})
 
     @operation("Update Secret")
     async def update_secret(self, request: web.Request) -> web.StreamResponse:
         """``PATCH /secrets/{name}/{version}``: attributes, content type and tags."""
-        name, version = self._authorize(request, _UPDATE)
-        body = await _read_json(request)
-        attributes = _read_attributes(body)
+        name, version = self._access.authorize(request, _UPDATE)
+        body = await read_json(request)
+        attributes = read_attributes(body)
         changed = self._vault.update(
             name,
             version,
             enabled=attributes.get("enabled"),
-            not_before=_read_time(attributes, "nbf"),
-            expires_on=_read_time(attributes, "exp"),
-            content_type=body.get("contentType"),
-            tags=body.get("tags"),
+            not_before=read_time(attributes, "nbf"),
+            expires_on=read_time(attributes, "exp"),
+            content_type=read_content_type(body),
+            tags=read_tags(body),
         )
         if changed is None:
-            raise errors.not_found(f"{name}/{version}")
+            raise errors.not_found(f"{name}/{version}" if version else name)
         return self._answer(request, self._describe(changed))
 
     @operation("Get Secret Versions")
     async def list_versions(self, request: web.Request) -> web.StreamResponse:
         """``GET /secrets/{name}/versions``; an unknown name has none."""
-        name, _ = self._authorize(request, _LIST)
-        described = [self._describe(one) for one in self._vault.versions(name)]
-        return self._answer_page(request, described)
+        name, _ = self._access.authorize(request, _LIST)
+        return self._answer_page(request, [self._describe(one) for one in self._vault.versions(name)])
 
     @operation("Get Secrets")
     async def list_secrets(self, request: web.Request) -> web.StreamResponse:
         """``GET /secrets``: names and attributes."""
-        self._authorize(request, _LIST)
-        described = [self._describe(one, with_version=False) for one in self._vault.current()]
-        return self._answer_page(request, described)
-
-    def _identify(self, request: web.Request) -> Principal:
-        return self._tokens.verify_header(
-            request.headers.get("Authorization"), audience=VAULT_RESOURCE, tenant_id=self._config.tenant.id
+        self._access.authorize(request, _LIST)
+        current = self._vault.current()
+        return self._answer_page(
+            request, [describe(self._base_url, one, with_version=False) for one in current]
         )
 
-    def _authorize(self, request: web.Request, action: str) -> tuple[str, str | None]:
-        current_call().requirement = requirement = Requirement(data_actions=(action,))
-        try:
-            principal = self._identify(request)
-        except TokenRejected as rejected:
-            raise errors.unauthorized(
-                rejected,
-                challenge=self._challenge,
-                resource=VAULT_RESOURCE,
-                tenant_id=self._config.tenant.id,
-            ) from None
-        current_call().principal = principal
-        _check_api_version(request)
-        name = request.match_info.get("name", "")
-        if name and not _NAME.fullmatch(name):
-            raise errors.bad_parameter(f"The request URI contains an invalid name: {name}")
-        scope = f"{self._config.vault_scope}/secrets/{name}" if name else self._config.vault_scope
-        if self._roles.missing(principal.object_id, requirement, scope=scope):
-            raise errors.forbidden(
-                principal,
-                action,
-                resource=scope.lower(),
-                vault=self._config.vault,
-                region=self._config.region,
-            )
-        return name, request.match_info.get("version")
+    @operation("Delete Secret")
+    async def delete_secret(self, request: web.Request) -> web.StreamResponse:
+        """``DELETE /secrets/{name}``: all versions, recoverable for 90 days."""
+        name, _ = self._access.authorize(request, _DELETE)
+        deleted = self._vault.delete(name)
+        if deleted is None:
+            raise errors.not_found(name)
+        return self._answer(request, describe_deleted(self._base_url, deleted))
+
+    @operation("Get Deleted Secrets")
+    async def list_deleted(self, request: web.Request) -> web.StreamResponse:
+        """``GET /deletedsecrets``."""
+        self._access.authorize(request, _LIST)
+        deleted = self._vault.deleted()
+        return self._answer_page(
+            request, [describe_deleted(self._base_url, one, with_version=False) for one in deleted]
+        )
+
+    @operation("Get Deleted Secret")
+    async def get_deleted(self, request: web.Request) -> web.StreamResponse:
+        """``GET /deletedsecrets/{name}``."""
+        name, _ = self._access.authorize(request, _LIST)
+        deleted = self._vault.find_deleted(name)
+        if deleted is None:
+            raise errors.deleted_not_found(name)
+        return self._answer(request, describe_deleted(self._base_url, deleted))
+
+    @operation("Recover Deleted Secret")
+    async def recover_deleted(self, request: web.Request) -> web.StreamResponse:
+        """``POST /deletedsecrets/{name}/recover``."""
+        name, _ = self._access.authorize(request, _RECOVER)
+        recovered = self._vault.recover(name)
+        if recovered is None:
+            raise errors.deleted_not_found(name)
+        return self._answer(request, self._describe(recovered))
+
+    @operation("Purge Deleted Secret")
+    async def purge_deleted(self, request: web.Request) -> web.StreamResponse:
+        """``DELETE /deletedsecrets/{name}``."""
+        name, _ = self._access.authorize(request, _PURGE)
+        if not self._vault.purge(name):
+            raise errors.deleted_not_found(name)
+        return web.Response(status=204, headers=self._access.headers(request))
+
+    async def refuse(self, request: web.Request) -> web.StreamResponse:
+        """Anything else: backups, keys and certificates are left out."""
+        self._access.authenticate(request)
+        raise errors.unknown_operation(request.method, request.path.rstrip("/").rpartition("/")[2])
 
     def _answering(self, handler: Handler) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
             try:
                 return await handler(request)
             except VaultRefused as refused:
-                return render_vault_error(refused, self._headers(request))
+                return render_vault_error(refused, self._access.headers(request))
 
         return operation(getattr(handler, "operation", ""))(answer)
 
+    def _describe(self, secret: SecretVersion) -> dict[str, Any]:
+        return describe(self._base_url, secret)
+
     def _answer(self, request: web.Request, body: Mapping[str, Any]) -> web.Response:
-        return answer_json(body, headers=self._headers(request))
+        return answer_json(body, headers=self._access.headers(request))
 
     def _answer_page(self, request: web.Request, items: list[dict[str, Any]]) -> web.Response:
         size = _read_count(request, "maxresults", _PAGE_SIZE)
@@ -207,88 +233,20 @@ class KeyVault:
         next_link = f"{self._base_url}{request.path}?{query}" if more else None
         return self._answer(request, {"value": items[start : start + size], "nextLink": next_link})
 
-    def _describe(self, secret: SecretVersion, *, with_version: bool = True) -> dict[str, Any]:
-        identifier = f"{self._base_url}/secrets/{secret.name}"
-        times = {"nbf": secret.not_before, "exp": secret.expires_on}
-        described: dict[str, Any] = {
-            "id": f"{identifier}/{secret.version}" if with_version else identifier,
-            "attributes": {
-                "enabled": secret.enabled,
-                **{name: int(time.timestamp()) for name, time in times.items() if time is not None},
-                "created": int(secret.created.timestamp()),
-                "updated": int(secret.updated.timestamp()),
-                "recoveryLevel": "Recoverable+Purgeable",
-                "recoverableDays": 90,
-            },
-        }
-        if secret.content_type is not None:
-            described["contentType"] = secret.content_type
-        if secret.tags:
-            described["tags"] = dict(secret.tags)
-        return described
 
-    def _headers(self, request: web.Request) -> dict[str, str]:
-        headers = {
-            "Cache-Control": "no-cache",
-            "Pragma": "no-cache",
-            "Expires": "-1",
-            "Strict-Transport-Security": "max-age=31536000;includeSubDomains",
-            "X-Content-Type-Options": "nosniff",
-            "x-ms-keyvault-region": self._config.region,
-            "x-ms-client-request-id": request.headers.get("x-ms-client-request-id") or str(uuid.uuid4()),
-            "x-ms-request-id": str(uuid.uuid4()),
-            "x-ms-keyvault-service-version": "1.9.378.1",
-            "x-ms-keyvault-network-info": (
-                f"conn_type=Ipv4;addr={request.remote};act_addr_fam=InterNetwork;"
-            ),
-        }
-        principal = current_call().principal
-        if principal is not None:
-            held = self._roles.assignments(principal_id=principal.object_id, scope=self._config.vault_scope)
-            headers["x-ms-keyvault-rbac-cache"] = (
-                "ra_age=1;da_age=1;rd_age=1;brd_age=1;ra_notif_age=1;dec_lev=1;"
-            )
-            if held:
-                headers["x-ms-keyvault-rbac-assignment-id"] = held[0].id
-        return headers
-
-
-def _check_api_version(request: web.Request) -> None:
-    version = request.query.get("api-version", "")
-    if not version:
-        raise errors.bad_parameter("The request URI must contain a api-version query parameter.")
-    if not _API_VERSION.fullmatch(version):
-        raise errors.bad_parameter(f"The request URI contains an unsupported api-version: {version}")
+def _convert(secret: SecretVersion, wanted: str | None) -> dict[str, str]:
+    if wanted is None or wanted == secret.content_type:
+        return {}
+    if wanted != CertificateFormat.PEM or secret.content_type != CertificateFormat.PKCS12:
+        raise errors.bad_parameter(f"The secret cannot be converted to the content type {wanted}.")
+    try:
+        return {"value": to_pem(secret.value), "contentType": CertificateFormat.PEM.value}
+    except ValueError:
+        raise errors.bad_parameter("The secret is not a valid PKCS#12 archive.") from None
 
 
 def _read_count(request: web.Request, name: str, default: int) -> int:
     text = request.query.get(name, str(default))
-    if not text.isdecimal():
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
         raise errors.bad_parameter(f"{name} must be a number.")
     return int(text)
-
-
-async def _read_json(request: web.Request) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.text())
-    except ValueError:
-        raise errors.bad_parameter("The request body is not valid JSON.") from None
-    if not isinstance(body, dict):
-        raise errors.bad_parameter("The request body must be a JSON object.")
-    return body
-
-
-def _read_attributes(body: Mapping[str, Any]) -> dict[str, Any]:
-    attributes = body.get("attributes") or {}
-    if not isinstance(attributes, dict) or not isinstance(attributes.get("enabled", True), bool):
-        raise errors.bad_parameter("The attributes are not valid.")
-    return attributes
-
-
-def _read_time(attributes: Mapping[str, Any], name: str) -> datetime | None:
-    seconds = attributes.get(name)
-    if seconds is None:
-        return None
-    if not isinstance(seconds, int) or isinstance(seconds, bool):
-        raise errors.bad_parameter(f"{name} must be whole seconds since 1970.")
-    return datetime.fromtimestamp(seconds, UTC)

@@ -23,6 +23,15 @@ _USUAL_CODES: Final = {
 }
 
 
+_OUTAGE_TEXTS: Final = {
+    401: (
+        "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: "
+        "TokenIssuedBeforeRevocationTimestamp"
+    ),
+    429: "Request was not processed because too many requests were received.",
+}
+
+
 class VaultRefused(Exception):
     """Key Vault's answer is an error.
 
@@ -61,6 +70,36 @@ def not_found(name: str) -> VaultRefused:
         "secret you may be able to recover it using the correct recovery command. For help resolving this "
         "issue, please see https://go.microsoft.com/fwlink/?linkid=2125182",
     )
+
+
+def deleted_not_found(name: str) -> VaultRefused:
+    """404 for a secret that is not among the deleted ones."""
+    return VaultRefused(404, "SecretNotFound", f"Deleted Secret not found: {name}")
+
+
+def name_is_taken(name: str) -> VaultRefused:
+    """409: the secret of this name is deleted, and can be recovered."""
+    return VaultRefused(
+        409,
+        "Conflict",
+        f"Secret {name} is currently in a deleted but recoverable state, and its name cannot be reused; in "
+        "this state, the secret can only be recovered or purged.",
+        inner_code="ObjectIsDeletedButRecoverable",
+    )
+
+
+def throttled() -> VaultRefused:
+    """429, which comes without ``Retry-After``."""
+    text = (
+        "Request was not processed because too many requests were received. Reason: "
+        "VaultRequestTypeLimitReached"
+    )
+    return VaultRefused(429, "Throttled", text)
+
+
+def unknown_operation(method: str, name: str) -> VaultRefused:
+    """400 for a path that means nothing to the service; no recording shows it, the words are assumed."""
+    return VaultRefused(400, "BadParameter", f"Method {method} does not allow operation '{name}'")
 
 
 def disabled() -> VaultRefused:
@@ -114,11 +153,9 @@ def unauthorized(rejected: TokenRejected, *, challenge: str, resource: str, tena
 
 def outage(status: int, code: str | None) -> VaultRefused:
     """What a fault rule asks for."""
-    text = (
-        "Request was not processed because too many requests were received."
-        if status == 429
-        else "The service is temporarily unavailable."
-    )
+    if status == 429 and code is None:
+        return throttled()
+    text = _OUTAGE_TEXTS.get(status, "The service is temporarily unavailable.")
     return VaultRefused(status, code or _USUAL_CODES.get(status, "InternalServerError"), text)
 
 

@@ -14,6 +14,7 @@ from airflow_provider_batchad.local.config import BATCH_RESOURCE, VAULT_RESOURCE
 from airflow_provider_batchad.local.control import Control
 from airflow_provider_batchad.local.entra import EntraId
 from airflow_provider_batchad.local.keyvault import KeyVault
+from airflow_provider_batchad.local.keyvault_access import VaultAccess
 from airflow_provider_batchad.local.machine_identity import MachineIdentity
 from airflow_provider_batchad.local.management import ResourceManager
 from airflow_provider_batchad.local.management_resources import Resources
@@ -52,14 +53,14 @@ async def build_services(
         workload_issuer=azure.workload_issuer,
     )
     azure.identity_header = identity.header
-    keyvault = KeyVault(
-        base_url=azure.endpoints.keyvault,
+    vault_access = VaultAccess(
         authority=azure.endpoints.entra,
         config=azure.config,
         vault=azure.vault,
         tokens=azure.tokens,
         roles=azure.roles,
     )
+    keyvault = KeyVault(base_url=azure.endpoints.keyvault, vault=azure.vault, access=vault_access)
     azure.storage = Storage(
         url=azure.endpoints.storage,
         clock=azure.clock,

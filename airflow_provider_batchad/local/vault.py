@@ -1,4 +1,4 @@
-"""What the simulated key vault holds: secrets and their versions."""
+"""What the simulated key vault holds: secrets, their versions, and what was deleted and can be recovered."""
 
 from __future__ import annotations
 
@@ -6,12 +6,31 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_batchad.local.throttle import Throttle
+from airflow_provider_batchad.local.vault_certificates import (
+    CertificateFormat,
+    CertificateIssuer,
+    KeyType,
+    VaultCertificate,
+    make_certificate,
+)
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.clock import Clock
+
+
+RECOVERABLE_DAYS: Final = 90
+# "Azure Key Vault service limits": so many operations on secrets in ten seconds, for each vault.
+_REQUESTS: Final = 4000
+_REQUESTS_SECONDS: Final = 10.0
+
+
+class NameIsTaken(Exception):
+    """The name belongs to a secret that was deleted and not purged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +39,7 @@ class SecretVersion:
 
     :param not_before: a note by whoever stored it: Key Vault hands the secret out all the same.
     :param expires_on: likewise.
+    :param is_certificate: whether Key Vault keeps it for a certificate of the same name.
     """
 
     name: str
@@ -32,6 +52,21 @@ class SecretVersion:
     expires_on: datetime | None = None
     content_type: str | None = None
     tags: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    is_certificate: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeletedSecret:
+    """A secret that can be recovered until it is purged."""
+
+    versions: tuple[SecretVersion, ...]
+    deleted: datetime
+    purged: datetime
+
+    @property
+    def current(self) -> SecretVersion:
+        """The version that was current."""
+        return self.versions[-1]
 
 
 class Vault:
@@ -44,6 +79,8 @@ class Vault:
         self._clock = clock
         self._on_secret = on_secret
         self._versions: dict[str, tuple[SecretVersion, ...]] = {}
+        self._deleted: dict[str, DeletedSecret] = {}
+        self.throttle = Throttle(clock=clock, count=_REQUESTS, seconds=_REQUESTS_SECONDS)
         self._lock = threading.Lock()
 
     def set_secret(
@@ -57,10 +94,12 @@ class Vault:
         content_type: str | None = None,
         tags: Mapping[str, str] | None = None,
         confidential: bool = True,
+        is_certificate: bool = False,
     ) -> SecretVersion:
         """Add a version, which becomes the current one.
 
         :param confidential: ``False`` keeps the value out of the file of secrets.
+        :raises NameIsTaken: a secret of this name was deleted and is still recoverable.
         """
         if confidential:
             self._on_secret(value)
@@ -76,10 +115,50 @@ class Vault:
             expires_on=expires_on,
             content_type=content_type,
             tags=MappingProxyType(dict(tags or {})),
+            is_certificate=is_certificate,
         )
         with self._lock:
+            if self._recoverable(name) is not None:
+                raise NameIsTaken(name)
             self._versions[name.casefold()] = (*self._versions.get(name.casefold(), ()), added)
         return added
+
+    def add_certificate(
+        self,
+        name: str,
+        *,
+        content_type: CertificateFormat = CertificateFormat.PKCS12,
+        key_type: KeyType = "RSA",
+        exportable: bool = True,
+        subject: str | None = None,
+        not_before: datetime | None = None,
+        expires_on: datetime | None = None,
+        issuer: CertificateIssuer | None = None,
+    ) -> VaultCertificate:
+        """Make a certificate and keep it as a secret of this name, as a new version where there is one.
+
+        :param exportable: ``False``: the value holds no private key.
+        :param subject: its common name; the secret's name by default.
+        :param not_before: valid from now on by default.
+        :param expires_on: after a year by default.
+        :param issuer: it signs itself by default.
+        """
+        now = self._clock.now().replace(microsecond=0)
+        not_before = not_before or now
+        expires_on = expires_on or max(now, not_before) + timedelta(days=365)
+        made = make_certificate(
+            subject or name, not_before=not_before, not_after=expires_on, key_type=key_type, issuer=issuer
+        )
+        secret = self.set_secret(
+            name,
+            made.encode(content_type, exportable=exportable),
+            not_before=not_before,
+            expires_on=expires_on,
+            content_type=content_type.value,
+            confidential=exportable,
+            is_certificate=True,
+        )
+        return VaultCertificate(secret=secret, certificate_pem=made.certificate_pem)
 
     def find(self, name: str, version: str | None = None) -> SecretVersion | None:
         """A version of a secret: the current one by default."""
@@ -131,6 +210,55 @@ class Vault:
         return changed
 
     def remove(self, name: str) -> bool:
-        """Forget a secret with all its versions; ``False`` where there was none."""
+        """Forget a secret with all its versions, beyond recovery; ``False`` where there was none."""
         with self._lock:
-            return self._versions.pop(name.casefold(), None) is not None
+            deleted = self._deleted.pop(name.casefold(), None)
+            return self._versions.pop(name.casefold(), None) is not None or deleted is not None
+
+    def delete(self, name: str) -> DeletedSecret | None:
+        """Delete a secret so that it can be recovered; ``None`` where there is none."""
+        now = self._clock.now()
+        with self._lock:
+            versions = self._versions.pop(name.casefold(), ())
+            if not versions:
+                return None
+            deleted = DeletedSecret(
+                versions=versions, deleted=now, purged=now + timedelta(days=RECOVERABLE_DAYS)
+            )
+            self._deleted[name.casefold()] = deleted
+        return deleted
+
+    def find_deleted(self, name: str) -> DeletedSecret | None:
+        """A deleted secret that can be recovered."""
+        with self._lock:
+            return self._recoverable(name)
+
+    def deleted(self) -> tuple[DeletedSecret, ...]:
+        """Every secret that can be recovered, by name."""
+        with self._lock:
+            found = [self._recoverable(name) for name in sorted(self._deleted)]
+        return tuple(one for one in found if one is not None)
+
+    def recover(self, name: str) -> SecretVersion | None:
+        """Take back a deletion; ``None`` where there is nothing to recover."""
+        with self._lock:
+            deleted = self._recoverable(name)
+            if deleted is None:
+                return None
+            del self._deleted[name.casefold()]
+            self._versions[name.casefold()] = deleted.versions
+        return deleted.current
+
+    def purge(self, name: str) -> bool:
+        """End the recoverability of a deleted secret; ``False`` where there was none."""
+        with self._lock:
+            found = self._recoverable(name)
+            self._deleted.pop(name.casefold(), None)
+        return found is not None
+
+    def _recoverable(self, name: str) -> DeletedSecret | None:
+        found = self._deleted.get(name.casefold())
+        if found is not None and self._clock.now() >= found.purged:
+            del self._deleted[name.casefold()]
+            return None
+        return found

@@ -50,7 +50,6 @@ def test_roles_replace_the_application_role_and_leave_the_machine_its_own() -> N
         ("airflow-batch", "Reader"),
         ("airflow-batch", "Contributor"),
         ("airflow-worker", "Key Vault Secrets User"),
-        ("developer@contoso.onmicrosoft.com", "Azure Batch Data Contributor"),
     ]
 
 
