@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 
 import pytest
 
@@ -13,15 +12,13 @@ from tests.contract.batch_fixtures import eventually
 
 pytestmark = pytest.mark.azure_cli
 
+NOT_FOUND = 3  # the CLI's own exit status
+
 
 def created_job(az: AzureCli) -> str:
     job_id = f"job-{uuid.uuid4().hex[:8]}"
     assert az.batch("job", "create", "--id", job_id, "--pool-id", "cpu").json is None
     return job_id
-
-
-def deleted(ask: Callable[[], int]) -> bool:
-    return eventually(lambda: ask() == 3)
 
 
 def test_login_finds_the_subscription(az: AzureCli) -> None:
@@ -67,8 +64,7 @@ def test_job_is_created_listed_disabled_stopped_and_deleted(az: AzureCli) -> Non
     shown = az.batch("job", "show", "--job-id", job_id).json
     assert (shown["state"], shown["executionInfo"]["terminateReason"]) == ("completed", "UserTerminate")
     assert az.batch("job", "delete", "--job-id", job_id, "--yes").status == 0
-    # Its own status for what is not found.
-    assert deleted(lambda: az.batch("job", "show", "--job-id", job_id).status)
+    eventually(lambda: az.batch("job", "show", "--job-id", job_id).status == NOT_FOUND)
 
 
 def test_tasks_run_and_their_files_are_downloaded(az: AzureCli) -> None:
@@ -103,9 +99,52 @@ def _completed(az: AzureCli, job_id: str, task_id: str) -> dict[str, dict[str, o
 
 
 def test_pools_and_nodes_are_shown(az: AzureCli) -> None:
-    assert [pool["id"] for pool in az.batch("pool", "list").json] == ["cpu"]
+    assert "cpu" in [pool["id"] for pool in az.batch("pool", "list").json]
     assert az.batch("pool", "show", "--pool-id", "cpu").json["state"] == "active"
     assert len(az.batch("node", "list", "--pool-id", "cpu").json) == 2
+    images = az.batch("pool", "supported-images", "list", "--filter", "osType eq 'linux'").json
+    assert "batch.node.ubuntu 24.04" in [image["nodeAgentSkuId"] for image in images]
+
+
+def test_pool_is_created_resized_scaled_and_deleted(az: AzureCli) -> None:
+    image = ("--image", "canonical:ubuntu-24_04-lts:server", "--node-agent-sku-id", "batch.node.ubuntu 24.04")
+    # It sends numbers as strings.
+    size = ("--vm-size", "Standard_D2s_v3", "--target-dedicated-nodes", "1")
+    assert az.batch("pool", "create", "--id", "made", *image, *size).status == 0
+    assert az.batch("pool", "resize", "--pool-id", "made", "--target-dedicated-nodes", "2").status == 0
+    eventually(lambda: _is_steady(az, "made", 2))
+    assert az.batch("pool", "set", "--pool-id", "made", "--metadata", "team=data").status == 0
+    shown = az.batch("pool", "show", "--pool-id", "made").json
+    assert shown["metadata"] == [{"name": "team", "value": "data"}]
+    formula = ("--auto-scale-formula", "$TargetDedicatedNodes=1")
+    assert az.batch("pool", "autoscale", "enable", "--pool-id", "made", *formula).status == 0
+    counts = {
+        one["poolId"]: one["dedicated"]["total"] for one in az.batch("pool", "node-counts", "list").json
+    }
+    assert counts["made"] in (1, 2)
+    assert az.batch("pool", "delete", "--pool-id", "made", "--yes").status == 0
+    eventually(lambda: az.batch("pool", "show", "--pool-id", "made").status == NOT_FOUND)
+
+
+def _is_steady(az: AzureCli, pool_id: str, nodes: int) -> bool:
+    shown = az.batch("pool", "show", "--pool-id", pool_id).json
+    return bool(shown["allocationState"] == "steady" and shown["currentDedicatedNodes"] == nodes)
+
+
+def test_job_schedule_is_created_listed_disabled_stopped_and_deleted(az: AzureCli) -> None:
+    manager = ("--job-manager-task-id", "manager", "--job-manager-task-command-line", "/bin/true")
+    named = ("--job-schedule-id", "hourly")
+    made = az.batch("job-schedule", "create", "--id", "hourly", "--pool-id", "cpu",
+                    "--recurrence-interval", "PT1H", *manager)  # fmt: skip
+    assert made.status == 0, made.stderr
+    assert az.batch("job-schedule", "show", *named).json["executionInfo"]["recentJob"]["id"] == "hourly:job-1"
+    assert [one["id"] for one in az.batch("job-schedule", "list").json] == ["hourly"]
+    assert [job["id"] for job in az.batch("job", "list", *named).json] == ["hourly:job-1"]
+    for verb, state in (("disable", "disabled"), ("enable", "active"), ("stop", "completed")):
+        assert az.batch("job-schedule", verb, *named).status == 0
+        eventually(lambda wanted=state: az.batch("job-schedule", "show", *named).json["state"] == wanted)
+    assert az.batch("job-schedule", "delete", *named, "--yes").status == 0
+    eventually(lambda: az.batch("job-schedule", "show", *named).status == NOT_FOUND)
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,20 @@ def test_every_answer_has_the_services_headers(batch: Batch) -> None:
         assert "client-request-id" not in answer.headers
 
 
+def test_number_may_come_as_a_string(batch: Batch) -> None:
+    job_id = batch.create_job()
+    assert batch.send("PATCH", f"/jobs/{job_id}", {"priority": "-7"}).status_code == 200
+    assert batch.client.get_job(job_id).priority == -7
+    for wrong in ("seven", "7.5", "", " 7", "\u0667", True):
+        answer = batch.send("PATCH", f"/jobs/{job_id}", {"priority": wrong})
+        reason = (
+            "Cannot convert a primitive value to the expected type 'Edm.Int32'. See the inner exception for "
+            "more details."
+        )
+        check_error(answer, 400, "InvalidRequestBody", Reason=reason)
+    assert batch.send("PATCH", f"/jobs/{job_id}", {"priority": "1001"}).status_code == 400
+
+
 def test_clients_request_id_comes_back_if_it_is_asked_for(batch: Batch) -> None:
     headers = {"client-request-id": "abc", "return-client-request-id": "true"}
     assert batch.send("GET", "/jobs/none", headers=headers).headers["client-request-id"] == "abc"

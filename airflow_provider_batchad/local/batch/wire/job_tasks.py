@@ -15,6 +15,7 @@ from airflow_provider_batchad.local.batch.wire.types import (
     Duration,
     EnvironmentSetting,
     Id,
+    WholeNumber,
     WireModel,
 )
 
@@ -36,7 +37,7 @@ class JobManagerTask(WireModel):
     output_files: list[OutputFile] | None = None
     environment_settings: list[EnvironmentSetting] | None = None
     constraints: TaskConstraints | None = None
-    required_slots: Annotated[int, Field(ge=1, le=256)] | None = None
+    required_slots: Annotated[WholeNumber, Field(ge=1, le=256)] | None = None
     kill_job_on_completion: bool | None = None
     user_identity: UserIdentity | None = None
     run_exclusive: bool | None = None

@@ -24,12 +24,13 @@ from airflow_provider_batchad.local.batch.wire.types import (
     MetadataItem,
     RetryCount,
     Unsupported,
+    WholeNumber,
     WireModel,
     one_of,
     refuse_unsupported,
 )
 
-Priority = Annotated[int, Field(ge=-1000, le=1000)]
+Priority = Annotated[WholeNumber, Field(ge=-1000, le=1000)]
 AllTasksCompleteMode = Annotated[str, AfterValidator(one_of("noaction", "terminatejob"))]
 TaskFailureMode = Annotated[str, AfterValidator(one_of("noaction", "performexitoptionsjobaction"))]
 DisableOption = Annotated[str, AfterValidator(one_of("requeue", "terminate", "wait"))]
@@ -41,7 +42,7 @@ def _check_parallel(value: int) -> int:
     return value
 
 
-MaxParallelTasks = Annotated[int, AfterValidator(_check_parallel)]
+MaxParallelTasks = Annotated[WholeNumber, AfterValidator(_check_parallel)]
 
 
 class PoolInfo(WireModel):

@@ -15,6 +15,7 @@ from airflow_provider_batchad.local.batch.errors import invalid_property
 from airflow_provider_batchad.local.batch.wire.types import (
     Int32,
     Unsupported,
+    WholeNumber,
     WireModel,
     one_of,
     refuse_unsupported,
@@ -86,9 +87,9 @@ class ManagedDisk(WireModel):
 class DataDisk(WireModel):
     """``DataDisk``."""
 
-    lun: Annotated[int, Field(ge=0, le=63)]
+    lun: Annotated[WholeNumber, Field(ge=0, le=63)]
     caching: Caching | None = None
-    disk_size_gb: Annotated[int, Field(ge=1, le=2**31 - 1, alias="diskSizeGB")]
+    disk_size_gb: Annotated[WholeNumber, Field(ge=1, le=2**31 - 1, alias="diskSizeGB")]
     managed_disk: ManagedDisk | None = None
 
 

@@ -7,17 +7,17 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from airflow_provider_batchad.local.batch.errors import BatchError
-from airflow_provider_batchad.local.batch.wire.types import Duration, Int32, WireModel, one_of
+from airflow_provider_batchad.local.batch.wire.types import Duration, Int32, WholeNumber, WireModel, one_of
 
-Port = Annotated[int, Field(ge=1, le=65_535)]
-Percent = Annotated[int, Field(ge=0, le=100)]
+Port = Annotated[WholeNumber, Field(ge=1, le=65_535)]
+Percent = Annotated[WholeNumber, Field(ge=0, le=100)]
 Elevation = Annotated[str, AfterValidator(one_of("nonadmin", "admin"))]
 
 
 class SecurityRule(WireModel):
     """``NetworkSecurityGroupRule``."""
 
-    priority: Annotated[int, Field(ge=150, le=4096)]
+    priority: Annotated[WholeNumber, Field(ge=150, le=4096)]
     access: Annotated[str, AfterValidator(one_of("allow", "deny"))]
     source_address_prefix: str
     source_port_ranges: list[str] | None = None

@@ -24,6 +24,7 @@ from airflow_provider_batchad.local.batch.wire.types import (
     MetadataItem,
     RetryCount,
     Unsupported,
+    WholeNumber,
     WireModel,
     one_of,
 )
@@ -43,7 +44,7 @@ def _check_interval(value: str) -> str:
     return value
 
 
-NodeCount = Annotated[int, Field(ge=0, le=2**31 - 1)]
+NodeCount = Annotated[WholeNumber, Field(ge=0, le=2**31 - 1)]
 ResizeTimeout = Annotated[Duration, AfterValidator(_check_resize_timeout)]
 EvaluationInterval = Annotated[Duration, AfterValidator(_check_interval)]
 DeallocationOption = Annotated[
@@ -90,7 +91,7 @@ class PoolUpdate(WireModel):
     network_configuration: NetworkConfiguration | None = None
     start_task: StartTask | None = None
     application_package_references: Annotated[list[PackageReference], Field(max_length=10)] | None = None
-    task_slots_per_node: Annotated[int, Field(ge=1, le=256)] | None = None
+    task_slots_per_node: Annotated[WholeNumber, Field(ge=1, le=256)] | None = None
     task_scheduling_policy: SchedulingPolicy | None = None
     user_accounts: list[UserAccount] | None = None
     metadata: list[MetadataItem] | None = None

@@ -15,6 +15,7 @@ from airflow_provider_batchad.local.batch.wire.types import (
     Int32,
     RetryCount,
     Unsupported,
+    WholeNumber,
     WireModel,
     one_of,
 )
@@ -94,8 +95,8 @@ class ExitConditions(WireModel):
 class TaskIdRange(WireModel):
     """``BatchTaskIdRange``."""
 
-    start: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    end: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    start: Annotated[WholeNumber, Field(ge=0, le=2**31 - 1)]
+    end: Annotated[WholeNumber, Field(ge=0, le=2**31 - 1)]
 
 
 class TaskDependencies(WireModel):
@@ -126,7 +127,7 @@ class TaskCreate(WireModel):
     environment_settings: list[EnvironmentSetting] | None = None
     affinity_info: AffinityInfo | None = None
     constraints: TaskConstraints | None = None
-    required_slots: Annotated[int, Field(ge=1, le=256)] | None = None
+    required_slots: Annotated[WholeNumber, Field(ge=1, le=256)] | None = None
     user_identity: UserIdentity | None = None
     multi_instance_settings: Unsupported = None
     depends_on: TaskDependencies | None = None

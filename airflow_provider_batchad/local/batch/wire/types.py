@@ -6,13 +6,14 @@ import re
 from collections.abc import Callable
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from airflow_provider_batchad.local.batch.durations import format_duration, parse_duration
 from airflow_provider_batchad.local.batch.errors import BatchError
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,10}")
 
 
 class WireModel(BaseModel):
@@ -39,6 +40,12 @@ def _check_duration(value: str) -> str:
     return format_duration(parse_duration(value))
 
 
+def _read_number(value: object) -> object:
+    # OData converts a string to the number that it holds, and the Azure CLI sends numbers so.
+    is_number = isinstance(value, str) and _NUMBER.fullmatch(value) is not None
+    return int(str(value)) if is_number else value
+
+
 def one_of(*values: str) -> Callable[[str], str]:
     """A validator of an enumeration: any case is taken, the service's own is answered."""
     by_folded = {value.lower(): value for value in values}
@@ -53,10 +60,11 @@ def one_of(*values: str) -> Callable[[str], str]:
 
 
 Id = Annotated[str, AfterValidator(_check_id)]
+WholeNumber = Annotated[int, BeforeValidator(_read_number)]
 Duration = Annotated[str, AfterValidator(_check_duration)]
 DisplayName = Annotated[str, Field(max_length=1024)]
-RetryCount = Annotated[int, Field(ge=-1, le=2**31 - 1)]
-Int32 = Annotated[int, Field(ge=-(2**31), le=2**31 - 1)]
+RetryCount = Annotated[WholeNumber, Field(ge=-1, le=2**31 - 1)]
+Int32 = Annotated[WholeNumber, Field(ge=-(2**31), le=2**31 - 1)]
 # Taken and then refused: real Batch knows the property, local Azure does not act it out.
 Unsupported = Any
 
