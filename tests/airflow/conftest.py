@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,10 +44,10 @@ class Deployment:
     azure: LocalAzure
     secrets_file: Path
 
-    def start_run(self, dag_id: str, logical_date: str | None = None) -> str:
-        """Unpause the DAG and run it once."""
+    def start_run(self, dag_id: str, **fields: str) -> str:
+        """Unpause the DAG and run it once; ``fields`` are those of a run in Airflow's API."""
         self.airflow.api.patch(f"dags/{dag_id}", {"is_paused": False})
-        run = self.airflow.api.post(f"dags/{dag_id}/dagRuns", {"logical_date": logical_date})
+        run = self.airflow.api.post(f"dags/{dag_id}/dagRuns", {"logical_date": None, **fields})
         return str(run["dag_run_id"])
 
     def wait_for_run(self, dag_id: str, run_id: str, timeout_seconds: float = 150) -> str:
@@ -99,17 +99,21 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         pools=(PoolConfig(id="cpu", nodes=2, slots=8),),
         secrets_file=secrets_file,
     )
-    with ExitStack() as stack:
-        azure = stack.enter_context(LocalAzure(config))
-        environment = client_environment(azure)
-        del environment["AIRFLOW_CONN_BATCHAD_DEFAULT"]
-        group = stack.enter_context(ProcessGroup())
-        airflow = Standalone(
-            AirflowSettings(home=home / "airflow", dags_folder=DAGS, environment=environment), group=group
-        )
+    with LocalAzure(config) as azure, running_airflow(home / "airflow", azure) as airflow:
+        yield Deployment(airflow=airflow, azure=azure, secrets_file=secrets_file)
+
+
+@contextmanager
+def running_airflow(home: Path, azure: LocalAzure) -> Iterator[Standalone]:
+    """An Airflow with the tests' DAGs and its connections to this local Azure."""
+    environment = client_environment(azure)
+    del environment["AIRFLOW_CONN_BATCHAD_DEFAULT"]
+    settings = AirflowSettings(home=home, dags_folder=DAGS, environment=environment)
+    with ProcessGroup() as group:
+        airflow = Standalone(settings, group=group)
         airflow.start()
         airflow.wait_until_ready()
         for conn_id, connection in _connections(azure).items():
             body = {**connection, "connection_id": conn_id, "extra": json.dumps(connection["extra"])}
             airflow.api.post("connections", body)
-        yield Deployment(airflow=airflow, azure=azure, secrets_file=secrets_file)
+        yield airflow
