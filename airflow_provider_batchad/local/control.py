@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from airflow_provider_batchad.local.call import current_call
+from airflow_provider_batchad.local.control_batch import BatchControl
 from airflow_provider_batchad.local.control_credentials import CredentialControl
 from airflow_provider_batchad.local.control_denials import DenialControl
 from airflow_provider_batchad.local.control_directory import DirectoryControl
@@ -47,7 +48,7 @@ class Control:
             web.delete("/faults/{id}", answering("Remove Fault", self.remove_fault)),
             web.get("/clock", answering("Show Clock", self.show_clock)),
             web.put("/clock", answering("Change Clock", self.change_clock)),
-            web.get("/batch/jobs", answering("List Batch Jobs", self.list_batch_jobs)),
+            *BatchControl(self._azure).routes(),
             *DirectoryControl(self._azure).routes(),
             *CredentialControl(self._azure).routes(),
             *VaultControl(self._azure).routes(),
@@ -103,21 +104,6 @@ class Control:
     async def count_ledger(self, _request: web.Request) -> web.StreamResponse:
         """``GET /ledger/counts``: requests by service and operation."""
         return web.json_response(self._azure.ledger.counts())
-
-    async def list_batch_jobs(self, _request: web.Request) -> web.StreamResponse:
-        """``GET /batch/jobs``: how far each job is, oldest first; leaves no trace in the Batch ledger."""
-        jobs = sorted(self._azure.batch.jobs.values(), key=lambda job: job.created)
-        shown = [
-            {
-                "job_id": job.id,
-                "state": job.state,
-                "tasks": len(job.tasks),
-                "completed": job.counts.completed,
-                "failed": job.counts.failed,
-            }
-            for job in jobs
-        ]
-        return web.json_response({"jobs": shown})
 
     async def list_faults(self, _request: web.Request) -> web.StreamResponse:
         """``GET /faults``: the rules, and how many requests each has broken."""

@@ -31,6 +31,17 @@ class ClockBody(_Body):
         return self
 
 
+class PreemptionBody(_Body):
+    """``POST /batch/pools/{poolId}/preempt``.
+
+    :param node_ids: by default all Spot nodes of the pool.
+    :param back_after_seconds: when they are created anew, by the clock; ``null``: never.
+    """
+
+    node_ids: list[str] | None = None
+    back_after_seconds: float | None = Field(default=60.0, ge=0)
+
+
 class FaultBody(_Body):
     """``POST /faults``: the fields of ``FaultRule``."""
 

@@ -7,7 +7,7 @@ import contextlib
 import shutil
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -121,6 +121,24 @@ class LocalAzure:
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(stop.set)
         thread.join()
+
+    def preempt_nodes(
+        self, pool_id: str, *, node_ids: Iterable[str] | None = None, back_after_seconds: float | None = 60.0
+    ) -> tuple[str, ...]:
+        """Azure takes Spot nodes away; to be called while local Azure runs in a thread of its own.
+
+        :param node_ids: which; by default all Spot nodes of the pool.
+        :param back_after_seconds: when they are created anew, by the clock; ``None``: never.
+        :return: the ids of those that were taken.
+        :raises KeyError: there is no such pool, or no such Spot node in it.
+        """
+        if self._loop is None:
+            raise RuntimeError("local Azure does not run in a thread: call start() first")
+
+        async def preempt() -> tuple[str, ...]:
+            return self.batch.preempt(pool_id, node_ids=node_ids, back_after_seconds=back_after_seconds)
+
+        return asyncio.run_coroutine_threadsafe(preempt(), self._loop).result()
 
     async def serve(self, stop: asyncio.Event, *, on_ready: Callable[[], None]) -> None:
         """Serve in the running event loop until ``stop`` is set."""

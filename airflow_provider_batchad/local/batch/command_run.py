@@ -132,7 +132,8 @@ class NodeRun(ABC):
         self._process = await starting
         if self.is_stopping():
             self._services.processes.kill(self._process)
-        return await self._process.ended
+        # Whoever is cancelled here must not cancel what the agent will tell.
+        return await asyncio.shield(self._process.ended)
 
     async def _send_output(self, exit_code: int) -> str | None:
         files = self.definition.get("outputFiles")

@@ -70,6 +70,9 @@ async def _task_area(exchange: Exchange) -> FileArea:
     execution = task.execution
     if execution is None or execution.node is None:
         raise BatchError("TaskFilesUnavailable")
+    if execution.node.is_gone:
+        # They have left with it.
+        raise BatchError("NodeNotFound")
     root = task_directories(execution.node, job.id, task.id).root
     retention = parse_duration(task.read_definition()["constraints"]["retentionTime"])
     if (
