@@ -81,9 +81,15 @@ class BatchMachine(RuleBasedStateMachine):
         self.jobs: dict[str, JobModel] = {}
         self.fault: str | None = None
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(
+        kinds=st.lists(st.sampled_from(sorted(COMMANDS)), min_size=2, max_size=5), retries=st.integers(0, 2)
+    )
+    def begin(self, kinds: list[str], retries: int) -> None:
+        """Two jobs with tasks: most of what can happen needs them."""
         self.batch.azure.faults.clear()
+        for number, pool in enumerate(("cpu", "empty")):
+            self.create_job(pool, is_limited=False)
+            self.add_tasks(number, kinds, retries, is_limited=number == 0)
 
     def now(self) -> float:
         return self.batch.azure.clock.time()
@@ -92,6 +98,7 @@ class BatchMachine(RuleBasedStateMachine):
         """The status of a change; ``None``: a fault answered, and kept the change from happening or not."""
         fault, self.fault = self.fault, None
         answer = self.batch.send(method, path, body)
+        self.batch.azure.faults.clear()
         assert answer.status_code < 500 or fault is not None, answer.text
         if fault is None:
             return answer.status_code
@@ -122,25 +129,20 @@ class BatchMachine(RuleBasedStateMachine):
         assert self.may_have_ended(job) or job.seen in CLOSED
         return False
 
-    @rule(pool=st.sampled_from(["cpu", "empty"]), is_limited=st.booleans(), is_sealed=st.booleans())
-    def create_job(self, pool: str, is_limited: bool, is_sealed: bool) -> None:
+    @rule(pool=st.sampled_from(["cpu", "empty"]), is_limited=st.booleans())
+    def create_job(self, pool: str, is_limited: bool) -> None:
         job_id = self.batch.new_id()
         body: dict[str, Any] = {"id": job_id, "poolInfo": {"poolId": pool}}
         if is_limited:
             body["constraints"] = {"maxWallClockTime": f"PT{JOB_LIMIT_SECONDS}S"}
-        if is_sealed:
-            body["onAllTasksComplete"] = "terminatejob"
         created = self.now()
         status = self.change("POST", "/jobs", body)
         if status is None and self.batch.send("GET", f"/jobs/{job_id}").status_code == 404:
             return
         assert status in (201, None)
-        self.jobs[job_id] = JobModel(
-            id=job_id, pool=pool, created=created, is_limited=is_limited, is_sealed=is_sealed
-        )
+        self.jobs[job_id] = JobModel(id=job_id, pool=pool, created=created, is_limited=is_limited)
         assert self.batch.send("POST", "/jobs", body).status_code == 409
 
-    @precondition(lambda self: self.jobs)
     @rule(
         number=NUMBERS,
         kinds=st.lists(st.sampled_from(sorted(COMMANDS)), min_size=1, max_size=4),
@@ -168,7 +170,6 @@ class BatchMachine(RuleBasedStateMachine):
     def task_is_there(self, job: JobModel, name: str) -> bool:
         return self.batch.send("GET", f"/jobs/{job.id}/tasks/{name}").status_code == 200
 
-    @precondition(lambda self: self.jobs)
     @rule(number=NUMBERS)
     def terminate_task(self, number: int) -> None:
         job, name, task = self.pick_task(number)
@@ -177,53 +178,50 @@ class BatchMachine(RuleBasedStateMachine):
         assert status != 404 or not job.tasks or job.was_deleted
         task.ended = True
 
-    @precondition(lambda self: self.jobs)
     @rule(number=NUMBERS)
     def reactivate_task(self, number: int) -> None:
         job, name, task = self.pick_task(number)
         status = self.change("POST", f"/jobs/{job.id}/tasks/{name}/reactivate")
         if status in (204, None):
-            assert task.kind != "success" or task.ended or status is None
+            # Without an answer it may have happened, or not.
+            assert task.kind != "success" or task.ended or task.is_limited or status is None
             task.reactivated = True
         else:
             assert status in (404, 409)
 
-    @precondition(lambda self: self.jobs)
-    @rule(number=NUMBERS, tasks=st.sampled_from(["requeue", "terminate", "wait"]))
-    def disable_job(self, number: int, tasks: str) -> None:
+    @rule(number=NUMBERS)
+    def wait_for_short_tasks(self, number: int) -> None:
+        job = self.pick(number)
+        if job.pool == "cpu" and not job.was_disabled and self.fault is None:
+            self.end_sleepers()
+            eventually(lambda: self.has_run_its_tasks(job))
+
+    @rule(number=NUMBERS, tasks=st.sampled_from(["requeue", "terminate", "wait"]), is_enabled=st.booleans())
+    def disable_and_enable_job(self, number: int, tasks: str, is_enabled: bool) -> None:
         job = self.pick(number)
         job.was_disabled = True
         if tasks == "terminate":
             for task in job.tasks.values():
                 task.ended = True
         self.expect(self.change("POST", f"/jobs/{job.id}/disable", {"disableTasks": tasks}), job, 202)
+        if is_enabled:
+            self.expect(self.change("POST", f"/jobs/{job.id}/enable"), job, 202)
 
-    @precondition(lambda self: self.jobs)
-    @rule(number=NUMBERS)
-    def enable_job(self, number: int) -> None:
+    @rule(number=NUMBERS, how=st.sampled_from(["enable", "seal", "terminate", "delete"]))
+    def change_job(self, number: int, how: str) -> None:
         job = self.pick(number)
-        self.expect(self.change("POST", f"/jobs/{job.id}/enable"), job, 202)
-
-    @precondition(lambda self: self.jobs)
-    @rule(number=NUMBERS)
-    def seal_job(self, number: int) -> None:
-        job = self.pick(number)
-        job.is_sealed = True
-        self.expect(self.change("PATCH", f"/jobs/{job.id}", {"onAllTasksComplete": "terminatejob"}), job, 200)
-
-    @precondition(lambda self: self.jobs)
-    @rule(number=NUMBERS)
-    def terminate_job(self, number: int) -> None:
-        job = self.pick(number)
-        job.was_terminated = True
-        self.expect(self.change("POST", f"/jobs/{job.id}/terminate"), job, 202)
-
-    @precondition(lambda self: self.jobs)
-    @rule(number=NUMBERS)
-    def delete_job(self, number: int) -> None:
-        job = self.pick(number)
-        job.was_deleted = True
-        assert self.change("DELETE", f"/jobs/{job.id}") in (202, 404, 409, None)
+        if how == "enable":
+            self.expect(self.change("POST", f"/jobs/{job.id}/enable"), job, 202)
+        elif how == "seal":
+            job.is_sealed = True
+            body = {"onAllTasksComplete": "terminatejob"}
+            self.expect(self.change("PATCH", f"/jobs/{job.id}", body), job, 200)
+        elif how == "terminate":
+            job.was_terminated = True
+            self.expect(self.change("POST", f"/jobs/{job.id}/terminate"), job, 202)
+        else:
+            job.was_deleted = True
+            assert self.change("DELETE", f"/jobs/{job.id}") in (202, 404, 409, None)
 
     @rule(seconds=st.sampled_from([1, 30, TASK_LIMIT_SECONDS, JOB_LIMIT_SECONDS]))
     def let_time_pass(self, seconds: int) -> None:
@@ -241,8 +239,6 @@ class BatchMachine(RuleBasedStateMachine):
 
     @invariant()
     def looks_are_legal(self) -> None:
-        if self.fault is None:
-            self.batch.azure.faults.clear()
         for job in self.jobs.values():
             answer = self.batch.send("GET", f"/jobs/{job.id}")
             if answer.status_code == 404:
@@ -317,6 +313,7 @@ class BatchMachine(RuleBasedStateMachine):
         jobs = tuple(self.jobs.values())
         for job in jobs:
             self.batch.send("POST", f"/jobs/{job.id}/enable")
+        self.end_sleepers()
         for job in jobs:
             eventually(lambda job=job: self.has_run_its_tasks(job))
             self.looks_are_legal()
@@ -327,6 +324,14 @@ class BatchMachine(RuleBasedStateMachine):
 
     def is_gone(self, job: JobModel) -> bool:
         return self.batch.send("GET", f"/jobs/{job.id}").status_code == 404
+
+    def end_sleepers(self) -> None:
+        """They hold the slots that other tasks wait for."""
+        for job in self.jobs.values():
+            for name, task in job.tasks.items():
+                if task.kind == "sleeper":
+                    task.ended = True
+                    self.batch.send("POST", f"/jobs/{job.id}/tasks/{name}/terminate")
 
     def has_run_its_tasks(self, job: JobModel) -> bool:
         answer = self.batch.send("GET", f"/jobs/{job.id}")
@@ -339,11 +344,8 @@ class BatchMachine(RuleBasedStateMachine):
         short = [shown for shown in listed if job.tasks[shown["id"]].kind != "sleeper"]
         if state == "completed" or job.pool == "empty":
             return not any(shown["state"] == "running" for shown in listed)
-        for shown in listed:
-            # Sleepers hold the slots that the short ones wait for.
-            if job.tasks[shown["id"]].kind == "sleeper" and shown["state"] != "completed":
-                job.tasks[shown["id"]].ended = True
-                self.batch.send("POST", f"/jobs/{job.id}/tasks/{shown['id']}/terminate")
+        if state == "disabled":
+            return not any(shown["state"] == "running" for shown in short)
         return all(shown["state"] == "completed" for shown in short)
 
 
