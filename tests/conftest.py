@@ -8,6 +8,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
+
 # A machine may export it; every process that a test starts would then compile its imports anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -21,3 +23,12 @@ atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["AIRFLOW_HOME"] = str(_home)
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(_home / "dags")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+
+_WHOLE_AIRFLOWS = ("tests/airflow/", "tests/reliability/test_demo.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep what starts a whole Airflow in one process, one after the other; the rest runs beside it."""
+    for item in items:
+        if item.nodeid.startswith(_WHOLE_AIRFLOWS):
+            item.add_marker(pytest.mark.xdist_group("airflow"))
