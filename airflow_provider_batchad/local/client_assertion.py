@@ -64,8 +64,8 @@ class Assertion:
 
     def audiences(self) -> tuple[str, ...]:
         """The ``aud``, which may be one or several."""
-        audience = self.claims.get("aud", ())
-        return (audience,) if isinstance(audience, str) else tuple(map(str, audience))
+        audience = self.claims.get("aud")
+        return tuple(map(str, audience)) if isinstance(audience, list) else (str(audience),)
 
     def check_times(self, now: float) -> None:
         """Refuse what is not valid at this moment, or does not say until when it is.
@@ -100,7 +100,7 @@ def verify_self_issued(
     certificate, label = _find_certificate(assertion, application)
     _check_signature(assertion, certificate, client_id=client_id, thumbprint=label, now=now)
     claims = assertion.claims
-    if not {claims.get("iss"), claims.get("sub")} <= {client_id, client_id.casefold()}:
+    if any(str(claims.get(name)).casefold() != client_id.casefold() for name in ("iss", "sub")):
         raise SignInRefused(refused.ASSERTION_OF_ANOTHER)
     if not isinstance(claims.get("jti"), str) or not claims["jti"]:
         raise SignInRefused(MALFORMED_ASSERTION)

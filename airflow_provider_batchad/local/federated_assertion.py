@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
@@ -26,6 +27,7 @@ class TrustedIssuers:
 
     def __init__(self) -> None:
         self._keys: dict[str, jwt.PyJWKSet] = {}
+        self._readers: dict[str, Callable[[], dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
     def publish(self, issuer: str, keys: dict[str, Any]) -> None:
@@ -40,8 +42,16 @@ class TrustedIssuers:
         with self._lock:
             self._keys[issuer] = published
 
+    def register(self, issuer: str, read_keys: Callable[[], dict[str, Any]]) -> None:
+        """Let an issuer's keys be read when its first token comes."""
+        with self._lock:
+            self._readers[issuer] = read_keys
+
     def keys_of(self, issuer: str) -> jwt.PyJWKSet | None:
         """The issuer's keys; ``None`` where they cannot be had."""
+        reader = self._readers.get(issuer)
+        if issuer not in self._keys and reader is not None:
+            self.publish(issuer, reader())
         return self._keys.get(issuer)
 
 

@@ -17,6 +17,7 @@ from airflow_provider_batchad.local.keyvault import KeyVault
 from airflow_provider_batchad.local.keyvault_access import VaultAccess
 from airflow_provider_batchad.local.machine_identity import MachineIdentity
 from airflow_provider_batchad.local.management import ResourceManager
+from airflow_provider_batchad.local.management_errors import AUDIENCES as MANAGEMENT_AUDIENCES
 from airflow_provider_batchad.local.management_resources import Resources
 from airflow_provider_batchad.local.projected_token import ProjectedToken
 from airflow_provider_batchad.local.service import Routes, Service
@@ -102,7 +103,7 @@ async def build_services(
         "batch": _challenged(azure, "batch", batch, (BATCH_RESOURCE,)),
         "storage": azure.storage,
         "control": Control(azure, entra.people),
-        "management": management,
+        "management": _challenged(azure, "management", management, MANAGEMENT_AUDIENCES),
     }
     return [
         Service(name, part, clock=azure.clock, ledger=azure.ledger, faults=azure.faults)
@@ -137,7 +138,7 @@ async def _start_workload_identity(
 ) -> None:
     issuer, config = azure.workload_issuer, azure.config.workload_identity
     issuer.move_to(azure.endpoints.identity)
-    azure.issuers.publish(issuer.url, issuer.public_keys())
+    azure.issuers.register(issuer.url, issuer.public_keys)
     if config is None:
         return
     application = azure.directory.principal(config.application)

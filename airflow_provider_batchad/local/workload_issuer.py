@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import threading
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import jwt
 from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from airflow_provider_batchad.local.application import EXCHANGE_AUDIENCE
 from airflow_provider_batchad.local.json_answer import answer_json
@@ -28,13 +30,20 @@ class WorkloadIssuer:
     """
 
     def __init__(self, *, clock: Clock, on_secret: Callable[[str], None]) -> None:
-        from cryptography.hazmat.primitives.asymmetric import rsa
-
         self._clock = clock
         self._on_secret = on_secret
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._lock = threading.Lock()
+        self._made_key: rsa.RSAPrivateKey | None = None
         self._key_id = secrets.token_urlsafe(32)
         self.url = ""
+
+    @property
+    def _key(self) -> rsa.RSAPrivateKey:
+        # Made with the first token: most runs need none, and a key takes longer than the rest of the start.
+        with self._lock:
+            if self._made_key is None:
+                self._made_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            return self._made_key
 
     def move_to(self, base_url: str) -> None:
         """Tell it the address that it is served at, which is its name as well."""

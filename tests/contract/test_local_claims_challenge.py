@@ -192,3 +192,19 @@ def test_claims_that_make_no_sense_are_passed_over(
     }
     url = f"{local_azure.endpoints.entra}/{local_azure.config.tenant.id}/oauth2/v2.0/token"
     assert session.post(url, data=form).status_code == 200
+
+
+def test_resource_manager_challenges_in_its_own_shape(
+    local_azure: LocalAzure, session: requests.Session
+) -> None:
+    principal = local_azure.directory.principal(APPLICATION.name)
+    token, _ = local_azure.tokens.issue(
+        principal, audience="https://management.core.windows.net/", lifetime_seconds=60
+    )
+    local_azure.claims_demands.demand("management", capable_only=False)
+    answer = session.get(
+        f"{local_azure.endpoints.management}/subscriptions?api-version=2022-12-01",
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert (answer.status_code, "code" in answer.json()["error"]) == (401, True)
+    assert 'error="insufficient_claims"' in answer.headers["WWW-Authenticate"]

@@ -259,8 +259,14 @@ def _replay(entry: dict[str, Any], azure: LocalAzure, session: requests.Session)
     return session.request(entry["method"], azure.endpoints.keyvault + path, headers=headers)
 
 
+@pytest.mark.parametrize("others", [0, 7], ids=["alone", "among others"])
 @pytest.mark.parametrize("index", range(len(RECORDED)))
-def test_answer_is_as_recorded(machine: LocalAzure, session: requests.Session, index: int) -> None:
+def test_answer_is_as_recorded(
+    machine: LocalAzure, session: requests.Session, index: int, others: int
+) -> None:
+    for number in range(others):
+        machine.vault.set_secret(f"other-{number}", "value")
+        machine.vault.set_secret("batch-client-secret", f"value-{number}")
     entry = RECORDED[index]
     answer = _replay(entry, machine, session)
     body = answer.json()
