@@ -36,6 +36,7 @@ from airflow_provider_batchad.local.workload_issuer import WorkloadIssuer
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch import BatchAccount
+    from airflow_provider_batchad.local.service import Service
     from airflow_provider_batchad.local.storage import Storage
 
 _SHUTDOWN_SECONDS: Final = 1.0
@@ -56,6 +57,7 @@ class LocalAzure:
     federated_token_file: Path | None = None
     batch: BatchAccount
     storage: Storage
+    services: list[Service]
 
     def __init__(self, config: LocalAzureConfig | None = None) -> None:
         self.config = config or LocalAzureConfig(port=0)
@@ -173,8 +175,8 @@ class LocalAzure:
             self.endpoints = Endpoints(
                 **{name: f"https://localhost:{group[0].getsockname()[1]}" for name, group in sockets.items()}
             )
-            services = await build_services(self, directory, stack)
-            for service in services:
+            self.services = await build_services(self, directory, stack)
+            for service in self.services:
                 runner = web.AppRunner(
                     service.application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
                 )

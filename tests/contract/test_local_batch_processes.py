@@ -18,15 +18,17 @@ from tests.contract.test_local_batch_tasks import failure, shell
 
 SERVER = """
 import sys
+from dataclasses import replace
+from airflow_provider_batchad.local.config import PoolConfig
 from tests.contract.batch_fixtures import CONFIG, Batch
 from airflow_provider_batchad.local.server import LocalAzure
 from tests.contract.test_local_batch_tasks import shell
-with LocalAzure(CONFIG) as azure:
+with LocalAzure(replace(CONFIG, pools=(PoolConfig(id="cpu", nodes=5, slots=4),))) as azure:
     account = Batch(azure)
     job_id = account.create_job()
-    for number in range(8):
+    for number in range(20):
         account.add(job_id, f"t{number}", shell(sys.argv[1]))
-    for number in range(8):
+    for number in range(20):
         account.running(job_id, f"t{number}")
     print("ready", flush=True)
     sys.stdin.read()
@@ -101,7 +103,7 @@ def test_nothing_runs_when_local_azure_has_stopped(seconds: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="adopting orphans is Linux's")
-def test_nothing_runs_when_local_azure_was_killed(seconds: str, tmp_path: Path) -> None:
+def test_nothing_runs_when_local_azure_was_killed_with_20_tasks(seconds: str, tmp_path: Path) -> None:
     server = subprocess.Popen(
         [sys.executable, "-c", SERVER, tree(seconds)],
         stdin=subprocess.PIPE,
@@ -112,7 +114,7 @@ def test_nothing_runs_when_local_azure_was_killed(seconds: str, tmp_path: Path) 
     with server:
         assert server.stdout is not None
         assert server.stdout.readline() == "ready\n"
-        eventually(lambda: len(sleepers(seconds)) == 8 * 3)
+        eventually(lambda: len(sleepers(seconds)) == 20 * 3)
         server.send_signal(signal.SIGKILL)
         server.wait()
         eventually(is_gone(seconds), seconds=5)

@@ -311,16 +311,18 @@ class BatchMachine(RuleBasedStateMachine):
         self.batch.azure.faults.clear()
         self.fault = None
         jobs = tuple(self.jobs.values())
-        for job in jobs:
-            self.batch.send("POST", f"/jobs/{job.id}/enable")
-        self.end_sleepers()
-        for job in jobs:
-            eventually(lambda job=job: self.has_run_its_tasks(job))
+        try:
+            for job in jobs:
+                self.batch.send("POST", f"/jobs/{job.id}/enable")
+            self.end_sleepers()
+            for job in jobs:
+                eventually(lambda job=job: self.has_run_its_tasks(job))
             self.looks_are_legal()
-        for job in jobs:
-            self.batch.send("DELETE", f"/jobs/{job.id}")
-        for job in jobs:
-            eventually(lambda job=job: self.is_gone(job))
+        finally:
+            for job in jobs:
+                self.batch.send("DELETE", f"/jobs/{job.id}")
+            for job in jobs:
+                eventually(lambda job=job: self.is_gone(job))
 
     def is_gone(self, job: JobModel) -> bool:
         return self.batch.send("GET", f"/jobs/{job.id}").status_code == 404
