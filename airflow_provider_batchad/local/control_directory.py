@@ -9,7 +9,6 @@ from aiohttp import web
 
 from airflow_provider_batchad.local.control_request import ControlRefused, answering, read_body
 from airflow_provider_batchad.local.role_json import role_from_json, role_to_json
-from airflow_provider_batchad.local.vault import NameIsTaken
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.application import Application
@@ -49,16 +48,15 @@ class DirectoryControl:
 
         application = self._find_application(request)
         body = await read_body(request, ClientSecretBody)
+        if body.vault_secret_name and self._azure.vault.find_deleted(body.vault_secret_name) is not None:
+            raise ControlRefused(409, "vault_secret_name: deleted, and not purged")
         client_id = application.principal.app_id
         directory = self._azure.directory
         former = [one.key_id for one in application.secrets]
         value = body.value.get_secret_value() if body.value is not None else None
         added = directory.add_secret(client_id, value, expires_on=body.expires_on)
         if body.vault_secret_name is not None:
-            try:
-                self._azure.vault.set_secret(body.vault_secret_name, added.value)
-            except NameIsTaken:
-                raise ControlRefused(409, "vault_secret_name: deleted, and not purged") from None
+            self._azure.vault.set_secret(body.vault_secret_name, added.value)
         for key_id in former:
             if body.others == "expire":
                 directory.expire_secret(client_id, key_id)

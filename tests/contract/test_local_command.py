@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+from azure.identity import WorkloadIdentityCredential
 
 COMMAND = (sys.executable, "-m", "airflow_provider_batchad.local")
 READY = "# Local Azure is ready; end it with Ctrl-C.\n"
@@ -214,3 +215,21 @@ def test_arguments_load_no_web_server() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
     )
     assert loaded.stdout == "[]\n"
+
+
+def test_workload_identity_is_printed_and_signs_in_as_a_pod_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running("--workload-identity", "--developer-role", "Reader") as local:
+        settings = local.settings
+        for name in (
+            "AZURE_FEDERATED_TOKEN_FILE",
+            "AZURE_TENANT_ID",
+            "AZURE_CLIENT_ID",
+            "AZURE_AUTHORITY_HOST",
+        ):
+            monkeypatch.setenv(name, settings[name])
+        with WorkloadIdentityCredential(connection_verify=settings["BATCHAD_LOCAL_CA_FILE"]) as credential:
+            assert credential.get_token("https://batch.core.windows.net//.default").token
+        held = {one["role"] for one in local.control("/roles/assignments").json()["assignments"]}
+        assert "Reader" in held
+    with running() as local:
+        assert not [name for name in local.settings if name.startswith("AZURE_")]

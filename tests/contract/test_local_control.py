@@ -7,6 +7,7 @@ import requests
 
 from airflow_provider_batchad.local.access import Requirement
 from airflow_provider_batchad.local.server import LocalAzure
+from airflow_provider_batchad.local.vault_certificates import CertificateIssuer
 
 APPLICATION = "airflow-batch"
 
@@ -232,3 +233,59 @@ def test_denial_is_added_listed_and_removed(local_azure: LocalAzure, control: Co
     assert not local_azure.roles.missing(principal_id, write, scope=scope)
     control("DELETE", f"/denials/{made['id']}", status=404)
     control("POST", "/denials", body | {"principals": ["nobody"]}, status=404)
+
+
+def test_certificate_is_added_trusted_and_removed(local_azure: LocalAzure, control: ControlPort) -> None:
+    base = f"/applications/{APPLICATION}"
+    issuer = CertificateIssuer.create("Contoso Issuing CA", now=local_azure.clock.now())
+    key_id = control("POST", f"{base}/certificates", {"pem": issuer.pem}, status=201)["key_id"]
+    application = local_azure.directory.applications()[0]
+    assert [one.key_id for one in application.certificates] == [key_id]
+    control("DELETE", f"{base}/certificates/{key_id}", status=204)
+    control("DELETE", f"{base}/certificates/all", status=404)
+    control("POST", f"{base}/trusted-subjects", {"name": "n", "authorities_pem": issuer.pem}, status=204)
+    assert [one.name for one in application.trusted_subjects] == ["n"]
+    for path, body in (
+        ("certificates", {"pem": "no PEM"}),
+        ("trusted-subjects", {"name": "n", "authorities_pem": ""}),
+    ):
+        control("POST", f"{base}/{path}", body, status=400)
+        control("POST", f"/applications/nobody/{path}", body, status=404)
+
+
+def test_federated_credential_is_the_machines_unless_another_issuer_is_named(
+    local_azure: LocalAzure, session: requests.Session, control: ControlPort
+) -> None:
+    base = f"/applications/{APPLICATION}/federated-credentials"
+    added = control("POST", base, {"subject": "worker"}, status=201)
+    assert added["issuer"] == local_azure.workload_issuer.url
+    other = {"subject": "s", "issuer": "https://issuer.example", "audience": "a", "name": "other"}
+    assert control("POST", base, other, status=201)["name"] == "other"
+    control("PUT", "/issuers", {"issuer": "https://issuer.example", "keys": [{"kty": "none"}]}, status=400)
+    control(
+        "PUT",
+        "/issuers",
+        {"issuer": "https://issuer.example", **local_azure.workload_issuer.public_keys()},
+        status=204,
+    )
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": local_azure.directory.principal(APPLICATION).app_id,
+        "client_assertion": local_azure.workload_issuer.issue("worker"),
+        "scope": "https://batch.core.windows.net//.default",
+    }
+    url = f"{local_azure.endpoints.entra}/{local_azure.config.tenant.id}/oauth2/v2.0/token"
+    assert session.post(url, data=form).status_code == 200
+    control("DELETE", f"{base}/{added['name']}", status=204)
+    control("DELETE", f"{base}/{added['name']}", status=404)
+    assert session.post(url, data=form).json()["error_codes"] == [700211]
+
+
+def test_vault_secret_that_was_deleted_cannot_be_set(local_azure: LocalAzure, control: ControlPort) -> None:
+    local_azure.vault.set_secret("gone", "value")
+    local_azure.vault.delete("gone")
+    control("PUT", "/vault/secrets/gone", {"value": "new"}, status=409)
+    control("POST", "/vault/certificates/gone", {}, status=409)
+    control("POST", f"/applications/{APPLICATION}/secrets", {"vault_secret_name": "gone"}, status=409)
+    control("DELETE", "/vault/secrets/gone", status=204)
+    control("PUT", "/vault/secrets/gone", {"value": "new"}, status=201)
