@@ -16,6 +16,7 @@ from airflow_provider_batchad.local.batch.job_flow import JobFlow
 from airflow_provider_batchad.local.batch.node import NodeState
 from airflow_provider_batchad.local.batch.node_flow import NodeFlow
 from airflow_provider_batchad.local.batch.node_http import NodeHttp
+from airflow_provider_batchad.local.batch.packages import Packages
 from airflow_provider_batchad.local.batch.pool_factory import build_configured
 from airflow_provider_batchad.local.batch.pool_flow import PoolFlow
 from airflow_provider_batchad.local.batch.preparation import Preparations
@@ -92,6 +93,7 @@ class BatchAccount:
         self.jobs: IdIndex[Job] = IdIndex()
         self.schedules: IdIndex[JobSchedule] = IdIndex()
         self.applications: IdIndex[BatchApplicationConfig] = IdIndex()
+        self.packages = Packages(self.applications)
         self.ticks = TickClock(clock)
         self._timers = Timers(clock)
         self._processes = Processes()
@@ -103,6 +105,7 @@ class BatchAccount:
             processes=self._processes,
             downloader=Downloader(self._http, auto_storage),
             uploader=Uploader(self._http),
+            packages=self.packages,
         )
         self._preparations = Preparations(ticks=self.ticks, timers=self._timers, services=services)
         self.scheduler = Scheduler(

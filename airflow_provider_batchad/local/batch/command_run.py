@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.downloads import Downloader
     from airflow_provider_batchad.local.batch.job import Job
     from airflow_provider_batchad.local.batch.node import Node
+    from airflow_provider_batchad.local.batch.packages import Packages
     from airflow_provider_batchad.local.batch.uploads import Uploader
 
 _NOT_FOUND: Final = (errno.ENOENT, errno.ENOTDIR)
@@ -67,6 +68,7 @@ class NodeServices:
     processes: Processes
     downloader: Downloader
     uploader: Uploader
+    packages: Packages
 
 
 class NodeRun(ABC):
@@ -82,6 +84,7 @@ class NodeRun(ABC):
         self._stop: Stop | None = None
         self._cancellable: asyncio.Future[Any] | None = None
         self._process: RunningProcess | None = None
+        self._packages: dict[str, str] = {}
 
     @property
     @abstractmethod
@@ -160,6 +163,8 @@ class NodeRun(ABC):
             ) from None
         directories = self.directories
         _make(directories)
+        references = definition.get("applicationPackageReferences") or ()
+        self._packages = await self._services.packages.deploy(references, self.node)
         await self._services.downloader.fetch_all(definition.get("resourceFiles") or (), directories.working)
         try:
             return await self._services.processes.start(self._command(argv, directories))
@@ -200,7 +205,7 @@ class CommandRun(NodeRun):
     def environment(self) -> dict[str, str]:
         """What its process finds in its environment."""
         preparation = self.job.preparation_id
-        return build_environment(
+        return self._packages | build_environment(
             account=self._services.account,
             account_url=self._services.account_url,
             job_id=self.job.id,

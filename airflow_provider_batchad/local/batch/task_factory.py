@@ -16,6 +16,7 @@ from airflow_provider_batchad.local.batch.wire.types import refuse_unsupported
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.job import Job
+    from airflow_provider_batchad.local.batch.packages import Packages
 
 # BatchTaskDependencies.taskIds: "limited to 64000 characters total".
 _MAX_DEPENDENCY_CHARACTERS: Final = 64_000
@@ -28,9 +29,10 @@ _SETTINGS: Final = {"id", "user_identity", "constraints", "required_slots"}
 Dependencies = tuple[list[str], list[tuple[int, int]]]
 
 
-def check_task(job: Job, task: TaskCreate) -> None:
+def check_task(job: Job, task: TaskCreate, packages: Packages) -> None:
     """Whether this task may be added to this job.
 
+    :param packages: those that the account has.
     :raises BatchError: it may not.
     """
     if task.id in job.tasks:
@@ -39,9 +41,7 @@ def check_task(job: Job, task: TaskCreate) -> None:
         if fold(task.id) == fold(job.properties.get(name, {}).get("id", "")):
             raise BatchError(f"TaskIdSameAsJ{name[1:]}")
     refuse_unsupported(task, "multi_instance_settings")
-    if task.application_package_references:
-        # The account has no applications, so no reference can be satisfied.
-        raise BatchError("InvalidApplicationPackageReferences")
+    packages.check(one.to_wire() for one in task.application_package_references or ())
     refuse_identities(task.resource_files, task.output_files)
     _check_exit_conditions(job, task)
     _check_dependencies(job, task)

@@ -50,6 +50,9 @@ async def create_job(exchange: Exchange) -> web.StreamResponse:
             raise invalid_property(
                 "poolLifetimeOption", "jobschedule", "The value applies to job schedules, not to jobs"
             )
+    if body.job_manager_task is not None:
+        references = body.job_manager_task.application_package_references or ()
+        exchange.account.packages.check(one.to_wire() for one in references)
     job = exchange.account.job_flow.create(body.id, build_properties(body))
     # Recorded, whatever the job's id: the service names its own first run of the job.
     return exchange.empty(201, modified=job.modified, about="/jobs/job-1", location=True)

@@ -23,7 +23,6 @@ from airflow_provider_batchad.local.batch.wire.pools import (
     AutoScaleEnable,
     AutoScaleEvaluate,
     NodeRemove,
-    PackageReference,
     PoolCreate,
     PoolReplace,
     PoolResize,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_batchad.local.batch.exchange import Exchange
     from airflow_provider_batchad.local.batch.pool import Pool
+    from airflow_provider_batchad.local.batch.wire.node_files import PackageReference
 
 
 async def create_pool(exchange: Exchange) -> web.StreamResponse:

@@ -114,7 +114,7 @@ def _find_changeable(exchange: Exchange) -> tuple[Job, Task]:
 
 
 def _add(exchange: Exchange, job: Job, body: TaskCreate) -> Task:
-    check_task(job, body)
+    check_task(job, body, exchange.account.packages)
     task = make_task(job, body, exchange.account.ticks.now())
     exchange.account.task_flow.add(job, task, dependencies_of(body))
     return task

@@ -8,7 +8,12 @@ from pydantic import Field
 
 from airflow_provider_batchad.local.batch.durations import INFINITE, SEVEN_DAYS, parse_duration
 from airflow_provider_batchad.local.batch.errors import invalid_property
-from airflow_provider_batchad.local.batch.wire.node_files import OutputFile, ResourceFile, refuse_identities
+from airflow_provider_batchad.local.batch.wire.node_files import (
+    OutputFile,
+    PackageReference,
+    ResourceFile,
+    refuse_identities,
+)
 from airflow_provider_batchad.local.batch.wire.tasks import TaskConstraints, UserIdentity
 from airflow_provider_batchad.local.batch.wire.types import (
     DisplayName,
@@ -41,7 +46,7 @@ class JobManagerTask(WireModel):
     kill_job_on_completion: bool | None = None
     user_identity: UserIdentity | None = None
     run_exclusive: bool | None = None
-    application_package_references: list[dict[str, Any]] | None = None
+    application_package_references: list[PackageReference] | None = None
     allow_low_priority_node: bool | None = None
 
 

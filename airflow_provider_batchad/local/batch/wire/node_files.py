@@ -53,6 +53,13 @@ class ResourceFile(WireModel):
         return self
 
 
+class PackageReference(WireModel):
+    """``BatchApplicationPackageReference``."""
+
+    application_id: str
+    version: str | None = None
+
+
 class UploadHeader(WireModel):
     """``OutputFileUploadHeader``."""
 

@@ -14,7 +14,7 @@ from airflow_provider_batchad.local.batch.wire.networks import (
     UpgradePolicy,
     UserAccount,
 )
-from airflow_provider_batchad.local.batch.wire.node_files import ResourceFile
+from airflow_provider_batchad.local.batch.wire.node_files import PackageReference, ResourceFile
 from airflow_provider_batchad.local.batch.wire.tasks import UserIdentity
 from airflow_provider_batchad.local.batch.wire.types import (
     DisplayName,
@@ -63,13 +63,6 @@ class StartTask(WireModel):
     user_identity: UserIdentity | None = None
     max_task_retry_count: RetryCount | None = None
     wait_for_success: bool | None = None
-
-
-class PackageReference(WireModel):
-    """``BatchApplicationPackageReference``."""
-
-    application_id: str
-    version: str | None = None
 
 
 class SchedulingPolicy(WireModel):

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 
-from airflow_provider_batchad.local.batch.wire.node_files import OutputFile, ResourceFile
+from airflow_provider_batchad.local.batch.wire.node_files import OutputFile, PackageReference, ResourceFile
 from airflow_provider_batchad.local.batch.wire.types import (
     DisplayName,
     Duration,
@@ -131,7 +131,7 @@ class TaskCreate(WireModel):
     user_identity: UserIdentity | None = None
     multi_instance_settings: Unsupported = None
     depends_on: TaskDependencies | None = None
-    application_package_references: list[dict[str, Any]] | None = None
+    application_package_references: list[PackageReference] | None = None
 
 
 class TaskCollection(WireModel):
