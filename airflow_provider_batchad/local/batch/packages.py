@@ -1,4 +1,4 @@
-"""Application packages: unpacked on a node before the first task that wants them, found by the environment."""
+"""Application packages: unpacked on a node before the first task that wants one, found by the environment."""
 
 from __future__ import annotations
 
