@@ -1,4 +1,6 @@
-"""Local Azure: a stand-in for Entra ID, managed identity, Key Vault and Batch, on loopback and over TLS.
+"""Local Azure: a stand-in for Microsoft Entra ID, managed identity, Key Vault, Resource Manager and Batch.
+
+It listens on loopback alone, over TLS.
 
 ::
 

@@ -15,9 +15,9 @@ from airflow_provider_batchad.local.config import (
 )
 
 DESCRIPTION: Final = (
-    "Run local Azure: Entra ID, managed identity, Key Vault, Batch and storage on loopback, over TLS with a "
-    "certificate authority of its own. Prints the settings that clients need as export lines, then serves "
-    "until Ctrl-C. For development only."
+    "Run local Azure: Entra ID, managed identity, Key Vault, Resource Manager, Batch and storage on "
+    "loopback, over TLS with a certificate authority of its own. Prints the settings that clients need as "
+    "export lines, then serves until Ctrl-C. For development only."
 )
 
 
@@ -71,6 +71,11 @@ def add_arguments(parser: AcceptsArguments) -> None:
         default=[],
         metavar="PATH",
         help="a custom role definition in Azure's JSON; may be repeated",
+    )
+    parser.add_argument(
+        "--no-shared-key",
+        action="store_true",
+        help="let the Batch account take tokens alone, and no account key",
     )
     parser.add_argument(
         "--token-lifetime",

@@ -60,6 +60,7 @@ def client_environment(azure: LocalAzure) -> dict[str, str]:
         "IDENTITY_HEADER": azure.identity_header,
         "BATCHAD_LOCAL_CA_FILE": str(azure.ca_file),
         "BATCHAD_LOCAL_CONTROL": azure.endpoints.control,
+        "BATCHAD_LOCAL_MANAGEMENT": azure.endpoints.management,
         "BATCHAD_LOCAL_STORAGE": azure.endpoints.storage,
     }
 

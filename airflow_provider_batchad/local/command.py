@@ -71,6 +71,7 @@ def read_config(args: argparse.Namespace) -> LocalAzureConfig:
         pools=tuple(args.pool) if args.pool else defaults.pools,
         roles=roles,
         assignments=assignments,
+        shared_key=not args.no_shared_key,
         token_lifetime_seconds=args.token_lifetime,
         workload_identity=WorkloadIdentityConfig() if args.workload_identity else None,
         files_dir=files,

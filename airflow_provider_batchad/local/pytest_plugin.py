@@ -6,7 +6,8 @@ this package. To have the fixtures, write in the ``conftest.py`` of your tests' 
     pytest_plugins = ["airflow_provider_batchad.local.pytest_plugin"]
 
 Then a test that names ``local_azure`` gets one of its own, and gives another configuration by overriding
-``local_azure_config``. It needs the extra ``local``.
+``local_azure_config``; with ``local_azure_environment``, Airflow's hooks find it too. It needs the extra
+``local``.
 """
 
 from __future__ import annotations
@@ -36,3 +37,16 @@ def local_azure(local_azure_config: LocalAzureConfig) -> Iterator[LocalAzure]:
 
     with LocalAzure(local_azure_config) as azure:
         yield azure
+
+
+@pytest.fixture
+def local_azure_environment(local_azure: LocalAzure, monkeypatch: pytest.MonkeyPatch) -> LocalAzure:
+    """The same, with this process's environment as ``batchad local`` would print it.
+
+    Airflow then has the connection ``batchad_default``, and the process the machine's managed identity.
+    """
+    from airflow_provider_batchad.local.client_settings import client_environment
+
+    for name, value in client_environment(local_azure).items():
+        monkeypatch.setenv(name, value)
+    return local_azure

@@ -1,0 +1,48 @@
+"""What `docs/develop-offline.md` says is so."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from airflow_provider_batchad.local.arguments import add_arguments
+from airflow_provider_batchad.local.client_settings import client_environment
+from airflow_provider_batchad.local.config import DEFAULT_PORT, SERVICES
+from airflow_provider_batchad.local.server import LocalAzure
+
+PAGE = (Path(__file__).parents[2] / "docs" / "develop-offline.md").read_text()
+
+
+def table_of(heading: str) -> set[str]:
+    """What stands in backticks in the first column of the table with this heading."""
+    [rows] = re.findall(rf"^\| {heading} \|.*\n\|[ -|]+\|\n((?:\|.*\n)+)", PAGE, flags=re.MULTILINE)
+    return {name for row in rows.splitlines() for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+
+
+def test_every_option_of_the_command_is_described() -> None:
+    parser = argparse.ArgumentParser(add_help=False)
+    add_arguments(parser)
+    assert table_of("option") == {flag for action in parser._actions for flag in action.option_strings}
+
+
+def test_every_variable_that_is_printed_is_described(local_azure: LocalAzure) -> None:
+    assert table_of("variable") == set(client_environment(local_azure))
+
+
+def test_ports_of_the_page_are_those_of_the_services() -> None:
+    ports = {service: DEFAULT_PORT + number for number, service in enumerate(SERVICES)}
+    assert f"--suffix-keyvault-dns :{ports['keyvault']}" in PAGE
+    assert f"--account-endpoint https://localhost:{ports['batch']}" in PAGE
+
+
+def test_the_pages_tests_pass(tmp_path: Path) -> None:
+    sources = re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE, flags=re.DOTALL)
+    assert [name for name, _ in sources] == ["conftest.py", "test_my_job.py"]
+    for name, source in sources:
+        (tmp_path / name).write_text(source)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout.count("3 passed")) == (0, 1), ended.stdout
