@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.parity import PAGE, ParityCheck, read_claims
+
 # A machine may export it; every process that a test starts would then compile its imports anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -32,3 +34,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(_WHOLE_AIRFLOWS):
             item.add_marker(pytest.mark.xdist_group("airflow"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hold what the documents claim of local Azure against the tests of this session."""
+    config.pluginmanager.register(ParityCheck(read_claims(PAGE.read_text())))
