@@ -89,8 +89,8 @@ def find_missing(claims: tuple[Claim, ...]) -> list[str]:
 class ParityCheck:
     """A pytest plugin: a session in which a claim was tried and not witnessed is a failed one.
 
-    A machine may lack what a single witness needs, such as IPv6: a skipped one breaks no claim beside one that
-    passed.
+    A machine may lack what a single witness needs, such as IPv6: a skipped one breaks no claim beside one
+    that passed.
     """
 
     def __init__(self, claims: tuple[Claim, ...]) -> None:
