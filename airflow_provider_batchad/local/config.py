@@ -194,6 +194,7 @@ class LocalAzureConfig:
     :param secrets_file: gets every secret and token, one a line, so that logs and databases can be searched
         for them by value.
     :param ledger_size: how many requests the ledger keeps; the counts cover all of them.
+    :param job_quota: how many jobs and job schedules may be active at once; Azure grants 1,000 at most.
     """
 
     host: str = "localhost"
@@ -221,6 +222,7 @@ class LocalAzureConfig:
     state_dir: Path | None = None
     secrets_file: Path | None = None
     ledger_size: int = 200_000
+    job_quota: int = 1000
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK_HOSTS:

@@ -42,6 +42,20 @@ class PreemptionBody(_Body):
     back_after_seconds: float | None = Field(default=60.0, ge=0)
 
 
+class JobQuotaBody(_Body):
+    """``PUT /batch/job-quota``."""
+
+    jobs: int = Field(ge=0)
+
+
+class ContainerBody(_Body):
+    """``POST /storage/containers``: a container, and what the URL in the answer is to permit for how long."""
+
+    name: str
+    permissions: str = Field(default="racwdl", pattern="^[racwdl]+$")
+    lifetime_seconds: float = Field(default=604_800.0, gt=0.0, le=1e9)
+
+
 class FaultBody(_Body):
     """``POST /faults``: the fields of ``FaultRule``."""
 

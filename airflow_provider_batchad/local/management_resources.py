@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.local import management_errors as errors
@@ -25,16 +26,21 @@ _REGENERATE_KEYS: Final = "Microsoft.Batch/batchAccounts/regenerateKeys/action"
 class Resources:
     """Reads of resources, and the account's keys.
 
-    :param job_quota: the account's, as its properties say it.
+    :param read_job_quota: the account's present one, as its properties say it.
     """
 
     def __init__(
-        self, *, config: LocalAzureConfig, endpoints: Endpoints, keys: AccountKeys, job_quota: int
+        self,
+        *,
+        config: LocalAzureConfig,
+        endpoints: Endpoints,
+        keys: AccountKeys,
+        read_job_quota: Callable[[], int],
     ) -> None:
         self._config = config
         self._endpoints = endpoints
         self._keys = keys
-        self._job_quota = job_quota
+        self._read_job_quota = read_job_quota
 
     async def list_subscriptions(self, exchange: ManagementExchange) -> web.StreamResponse:
         """``GET /subscriptions``: those in which the caller has any role."""
@@ -139,7 +145,7 @@ class Resources:
             "publicNetworkAccess": "Enabled",
             "privateEndpointConnections": [],
             "encryption": {"keySource": "Microsoft.Batch"},
-            "activeJobAndJobScheduleQuota": self._job_quota,
+            "activeJobAndJobScheduleQuota": self._read_job_quota(),
             "allowedAuthenticationModes": self._config.authentication_modes,
         }
         return {

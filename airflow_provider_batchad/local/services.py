@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_batchad.local.batch import BatchAccount, BatchApi
-from airflow_provider_batchad.local.batch.account import DEFAULT_JOB_QUOTA
 from airflow_provider_batchad.local.claims_challenge import ChallengingService, ClaimsChallenge
 from airflow_provider_batchad.local.config import BATCH_RESOURCE, VAULT_RESOURCE
 from airflow_provider_batchad.local.control import Control
@@ -92,7 +91,7 @@ async def build_services(
             config=azure.config,
             endpoints=azure.endpoints,
             keys=azure.account_keys,
-            job_quota=DEFAULT_JOB_QUOTA,
+            read_job_quota=lambda: azure.batch.job_flow.quota,
         ),
         knows_principal=azure.directory.knows_principal,
     )
@@ -161,6 +160,7 @@ async def _start_account(
         work_dir=directory / "nodes",
         auto_storage=partial(azure.storage.container_url, permissions="rl"),
         ca_file=azure.ca_file,
+        job_quota=azure.config.job_quota,
     )
     stack.push_async_callback(account.stop)
     await account.start()

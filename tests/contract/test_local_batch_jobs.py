@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from azure.batch import models
@@ -14,7 +15,8 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 
-from tests.contract.batch_fixtures import Batch, eventually
+from airflow_provider_batchad.local.server import LocalAzure
+from tests.contract.batch_fixtures import CONFIG, Batch, eventually
 
 
 def code_of(error: pytest.ExceptionInfo[HttpResponseError]) -> str:
@@ -294,3 +296,17 @@ def test_conditional_requests_hold_against_users_changes_only(batch: Batch) -> N
     terminate = batch.send("POST", f"/jobs/{job_id}/terminate", headers={"If-Match": "0x1"})
     assert terminate.status_code == 412
     assert batch.client.get_job(job_id).state == "active"
+
+
+def test_quota_is_configured_and_changed_on_the_control_port() -> None:
+    with LocalAzure(replace(CONFIG, job_quota=1)) as azure:
+        account = Batch(azure)
+        account.create_job()
+        full = account.send("POST", "/jobs", {"id": "second", "poolInfo": {"poolId": "cpu"}})
+        assert (full.status_code, full.json()["code"]) == (409, "ActiveJobAndScheduleQuotaReached")
+        changed = account.session.put(f"{azure.endpoints.control}/batch/job-quota", json={"jobs": 2})
+        assert changed.json() == {"jobs": 2}
+        account.create_job()
+        refused = account.session.put(f"{azure.endpoints.control}/batch/job-quota", json={"jobs": -1})
+        assert refused.status_code == 400
+        account.close()

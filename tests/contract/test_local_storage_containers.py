@@ -156,3 +156,19 @@ def test_containers_have_names_that_azure_would_take(local_azure: LocalAzure) ->
     assert local_azure.storage.containers.create("a-b")
     assert not local_azure.storage.containers.create("a-b")
     assert local_azure.storage.containers.names() == ("a-b",)
+
+
+def test_control_port_opens_a_container(local_azure: LocalAzure, session: requests.Session) -> None:
+    control = f"{local_azure.endpoints.control}/storage/containers"
+    first = session.post(control, json={"name": "results", "permissions": "cw", "lifetime_seconds": 60})
+    assert first.status_code == 201
+    again = session.post(control, json={"name": "results"})
+    assert again.status_code == 200
+    with connect(local_azure, first.json()["url"]) as client:
+        client.upload_blob("x", b"x")
+        with pytest.raises(HttpResponseError):
+            client.download_blob("x")
+    with connect(local_azure, again.json()["url"]) as client:
+        assert client.download_blob("x").readall() == b"x"
+    for body in ({"name": "UPPER"}, {"name": "ok", "permissions": "?"}, {}):
+        assert session.post(control, json=body).status_code == 400

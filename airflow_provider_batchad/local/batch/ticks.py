@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 TICKS_PER_SECOND: Final = 10_000_000
 
-# .NET counts from the year 1. The service's ETag is its lastModified in these ticks, in hex: recorded
-# 2020-03-21T02:16:08.5332931Z has the ETag 0x8D7CD3DD15B43C3.
+# .NET counts from the year 1. In every recording an ETag is lastModified in these ticks, in hex: what was
+# last modified at 2000-01-01T00:00:00Z has 0x8C1220247E44000.
 _DOTNET_EPOCH: Final = 621_355_968_000_000_000
 
 
