@@ -135,5 +135,17 @@ def test_job_with_an_auto_pool_needs_the_right_to_write_pools(powerless: Batch) 
     powerless.azure.roles.unassign(pools)
 
 
+def test_schedule_with_an_auto_pool_needs_the_right_to_write_pools(powerless: Batch) -> None:
+    pool_info = {"autoPoolSpecification": {"poolLifetimeOption": "job"}}
+    body = {"id": "x", "jobSpecification": {"poolInfo": pool_info}}
+    schedules = grant(powerless, Permission(data_actions=(f"{ACCOUNT}/jobSchedules/write",)))
+    answer = powerless.send("POST", "/jobschedules", body)
+    assert (answer.status_code, answer.json()["values"][0]["value"]) == (403, f"{ACCOUNT}/pools/write")
+    pools = grant(powerless, Permission(actions=(f"{ACCOUNT}/pools/write",)))
+    assert powerless.send("POST", "/jobschedules", body).status_code == 400
+    powerless.azure.roles.unassign(schedules)
+    powerless.azure.roles.unassign(pools)
+
+
 def test_every_operation_has_a_requirement() -> None:
     assert {operation.name for operation in OPERATIONS} == set(REQUIREMENTS)

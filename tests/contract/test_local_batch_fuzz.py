@@ -17,6 +17,7 @@ WORDS = """
     taskIdRanges start end exitConditions exitCodes code exitOptions jobAction default resourceFiles httpUrl
     filePath environmentSettings name userIdentity autoUser scope metadata priority disableTasks
     terminateReason onAllTasksComplete autoPoolSpecification containerSettings requiredSlots
+    targetDedicatedNodes autoScaleFormula nodeList schedule jobSpecification recurrenceInterval startTask
 """
 NAMES = st.sampled_from(WORDS.split())
 SCALARS = (
@@ -94,7 +95,7 @@ def check(answer: requests.Response) -> None:
 @given(data=st.data())
 def test_no_request_is_too_much_for_it(batch: Batch, operation: Operation, data: st.DataObject) -> None:
     path = operation.path.replace("{file_path:.+}", data.draw(IDS))
-    for name in ("job_id", "task_id", "pool_id", "node_id"):
+    for name in ("job_id", "task_id", "pool_id", "node_id", "schedule_id", "user_name", "application_id"):
         path = path.replace(f"{{{name}}}", data.draw(st.just("j") | st.just("t") | IDS))
     body: Any = data.draw(BODIES) if operation.method in ("POST", "PUT", "PATCH") else None
     path += f"?api-version=2025-06-01{data.draw(QUERIES)}"
@@ -117,6 +118,83 @@ def test_no_task_is_too_much_for_it(batch: Batch, body: dict[str, Any]) -> None:
     check(batch.send("POST", f"/jobs/{job_id}/addtaskcollection", {"value": [body]}))
     check(batch.send("GET", f"/jobs/{job_id}/tasks"))
     batch.send("DELETE", f"/jobs/{job_id}")
+
+
+MACHINE = {
+    "imageReference": {"publisher": "a", "offer": "b", "sku": "c"},
+    "nodeAgentSKUId": "batch.node.ubuntu 22.04",
+}
+FORMULAS = st.text(alphabet='$aTargetDedicatedNodes=1+-*/();,.?:"\n ', max_size=40)
+DURATIONS = st.sampled_from(["PT1M", "PT5M", "P1D", "P99999999D", "PT0S", "x"]) | BODIES
+MOMENTS = st.sampled_from(["2020-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00", "x"])
+POOL_PARTS = {
+    "targetDedicatedNodes": st.integers(-1, 3) | SCALARS,
+    "targetLowPriorityNodes": st.integers(-1, 3) | SCALARS,
+    "enableAutoScale": st.booleans() | SCALARS,
+    "autoScaleFormula": FORMULAS | SCALARS,
+    "autoScaleEvaluationInterval": DURATIONS,
+    "resizeTimeout": DURATIONS,
+    "startTask": st.just({"commandLine": "/bin/true"}) | BODIES,
+    "taskSchedulingPolicy": st.just({"nodeFillType": "pack"}) | BODIES,
+    "networkConfiguration": st.just({"endpointConfiguration": {"inboundNATPools": []}}) | BODIES,
+    "userAccounts": BODIES,
+    "metadata": BODIES,
+    "upgradePolicy": BODIES,
+}
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    parts=st.fixed_dictionaries({}, optional=POOL_PARTS),
+    formula=FORMULAS,
+    verb=st.sampled_from(["resize", "stopresize", "enableautoscale", "removenodes", "updateproperties"]),
+    body=BODIES,
+)
+def test_no_pool_is_too_much_for_it(
+    batch: Batch, parts: dict[str, Any], formula: str, verb: str, body: object
+) -> None:
+    pool_id = batch.new_id()
+    pool = {"id": pool_id, "vmSize": "standard_d2", "virtualMachineConfiguration": MACHINE, **parts}
+    check(batch.send("POST", "/pools", pool))
+    path = f"/pools/{pool_id}"
+    for _ in range(2):
+        check(batch.send("POST", f"{path}/enableautoscale", {"autoScaleFormula": formula}))
+    check(batch.send("POST", f"{path}/evaluateautoscale", {"autoScaleFormula": formula}))
+    check(batch.send("POST", f"{path}/{verb}", body))
+    check(batch.send("PATCH", path, parts))
+    check(batch.send("GET", path))
+    check(batch.send("DELETE", path))
+    specification = {"vmSize": "standard_d2", "virtualMachineConfiguration": MACHINE, **parts}
+    auto_pool = {"poolLifetimeOption": "job", "pool": specification}
+    job = {"id": pool_id, "poolInfo": {"autoPoolSpecification": auto_pool}}
+    check(batch.send("POST", "/jobs", job))
+    check(batch.send("DELETE", f"/jobs/{pool_id}"))
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    schedule=st.fixed_dictionaries(
+        {},
+        optional={
+            "doNotRunUntil": MOMENTS | SCALARS,
+            "doNotRunAfter": MOMENTS | SCALARS,
+            "startWindow": DURATIONS,
+            "recurrenceInterval": DURATIONS,
+        },
+    ),
+    changes=BODIES,
+)
+def test_no_schedule_is_too_much_for_it(batch: Batch, schedule: dict[str, Any], changes: object) -> None:
+    schedule_id = batch.new_id()
+    specification = {"poolInfo": {"poolId": "empty"}}
+    body = {"id": schedule_id, "schedule": schedule, "jobSpecification": specification}
+    check(batch.send("POST", "/jobschedules", body))
+    path = f"/jobschedules/{schedule_id}"
+    check(batch.send("PATCH", path, changes))
+    check(batch.send("PUT", path, {"schedule": schedule, "jobSpecification": specification}))
+    check(batch.send("GET", path))
+    check(batch.send("GET", f"{path}/jobs"))
+    check(batch.send("DELETE", path))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

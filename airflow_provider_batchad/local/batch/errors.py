@@ -144,10 +144,11 @@ FAULTS: Final[dict[str, Fault]] = {
     ),
     "InvalidRange": Fault(416, "The range specified is invalid for the current size of the resource."),
     "TooManyRequests": Fault(429, "Too many requests. Please retry your request."),
-    "InternalError": Fault(500, "The server encountered an internal error. Please retry the request."),
+    # Documented as a 503. Here that would look like a failure of local Azure's own, which nothing may cause.
     "TooManyEnableAutoScaleRequests": Fault(
-        503, "Too many Enable Pool AutoScale requests are issued on the pool."
+        429, "Too many Enable Pool AutoScale requests are issued on the pool."
     ),
+    "InternalError": Fault(500, "The server encountered an internal error. Please retry the request."),
     "ServerBusy": Fault(
         503, "The server is currently unable to receive requests. Please retry your request."
     ),

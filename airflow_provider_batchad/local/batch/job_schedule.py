@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.local.batch.durations import INFINITE_TICKS, parse_duration
 from airflow_provider_batchad.local.batch.index import fold
-from airflow_provider_batchad.local.batch.ticks import parse_moment
+from airflow_provider_batchad.local.batch.ticks import TICKS_PER_SECOND, parse_moment
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.timers import Timer
+
+# No time is written after it: 9999-12-31.
+_LAST_MOMENT: Final = 253_402_214_400 * TICKS_PER_SECOND
 
 
 class JobScheduleState(StrEnum):
@@ -102,8 +105,8 @@ class JobSchedule:
             self.next_run = 0
             if self.interval:
                 passed = max(0, self.last_run - self.anchor) // self.interval
-                following = self.anchor + passed * self.interval
-                self.next_run = following + (self.interval if following <= self.last_run else 0)
+                run = self.anchor + passed * self.interval
+                self.next_run = self._following(run) if run <= self.last_run else run
 
     def skip_missed(self, ticks: int) -> None:
         """Go on to the last time that is due, or to the one after it if its start window has passed."""
@@ -112,12 +115,16 @@ class JobSchedule:
         if self.interval:
             self.next_run += (ticks - self.next_run) // self.interval * self.interval
         if ticks >= self.window_end:
-            self.next_run = self.next_run + self.interval if self.interval else 0
+            self.next_run = self._following(self.next_run)
 
     def take_run(self) -> None:
         """The job of ``next_run`` was created."""
         self.last_run = self.next_run
-        self.next_run = self.next_run + self.interval if self.interval else 0
+        self.next_run = self._following(self.next_run)
+
+    def _following(self, run: int) -> int:
+        following = run + self.interval
+        return following if self.interval and following <= _LAST_MOMENT else 0
 
     def _read_moment(self, name: str) -> int:
         text = (self.configuration or {}).get(name)

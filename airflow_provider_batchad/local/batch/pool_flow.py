@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.timers import Timers
 
 _SERVICE_SECONDS: Final = 0.2
+# Long enough that whoever asked for a resize can stop it, as in the recordings.
+_ALLOCATION_SECONDS: Final = 0.5
 _CORES: Final = re.compile(r"_[a-z]+(\d{1,3})")
 # Codes of PoolResizeErrorCodes.
 _RESIZE_ERRORS: Final = {
@@ -214,7 +216,7 @@ class PoolFlow:
         return pool
 
     async def _resize(self, pool: Pool, option: str, leaving: Sequence[Node] | None) -> None:
-        await asyncio.sleep(_SERVICE_SECONDS)
+        await asyncio.sleep(_ALLOCATION_SECONDS)
         going = list(leaving or ())
         for dedicated, target in ((True, pool.target_dedicated), (False, pool.target_spot)):
             members = pool.members(dedicated=dedicated)

@@ -6,13 +6,12 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field
 
-from airflow_provider_batchad.local.batch.ticks import parse_moment
 from airflow_provider_batchad.local.batch.wire.pools import DeallocationOption
-from airflow_provider_batchad.local.batch.wire.types import WireModel, one_of
+from airflow_provider_batchad.local.batch.wire.types import WireModel, one_of, read_moment
 
 
 def _check_moment(value: str) -> str:
-    parse_moment(value)
+    read_moment(value)
     return value
 
 

@@ -7,9 +7,16 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator
 
 from airflow_provider_batchad.local.batch.durations import parse_duration
-from airflow_provider_batchad.local.batch.ticks import TICKS_PER_SECOND, parse_moment, to_iso
+from airflow_provider_batchad.local.batch.ticks import TICKS_PER_SECOND, to_iso
 from airflow_provider_batchad.local.batch.wire.jobs import JobSpecification
-from airflow_provider_batchad.local.batch.wire.types import DisplayName, Duration, Id, MetadataItem, WireModel
+from airflow_provider_batchad.local.batch.wire.types import (
+    DisplayName,
+    Duration,
+    Id,
+    MetadataItem,
+    WireModel,
+    read_moment,
+)
 
 
 def _check_minute(value: str) -> str:
@@ -19,7 +26,10 @@ def _check_minute(value: str) -> str:
 
 
 def _to_utc(value: str) -> str:
-    return to_iso(parse_moment(value))
+    ticks = read_moment(value)
+    if ticks <= 0:
+        raise ValueError("The value must be later than 1970")
+    return to_iso(ticks)
 
 
 AtLeastAMinute = Annotated[Duration, AfterValidator(_check_minute)]

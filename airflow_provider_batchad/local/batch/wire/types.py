@@ -11,6 +11,7 @@ from pydantic.alias_generators import to_camel
 
 from airflow_provider_batchad.local.batch.durations import format_duration, parse_duration
 from airflow_provider_batchad.local.batch.errors import BatchError
+from airflow_provider_batchad.local.batch.ticks import parse_moment
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,10}")
@@ -44,6 +45,17 @@ def _read_number(value: object) -> object:
     # OData converts a string to the number that it holds, and the Azure CLI sends numbers so.
     is_number = isinstance(value, str) and _NUMBER.fullmatch(value) is not None
     return int(str(value)) if is_number else value
+
+
+def read_moment(value: str) -> int:
+    """Ticks of a date-time, for validators.
+
+    :raises ValueError: it is none, with a text that can be shown.
+    """
+    try:
+        return parse_moment(value)
+    except (ValueError, TypeError, OverflowError):
+        raise ValueError("The value must be a date and time in ISO 8601 format") from None
 
 
 def one_of(*values: str) -> Callable[[str], str]:
