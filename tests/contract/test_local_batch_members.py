@@ -13,6 +13,7 @@ from airflow_provider_batchad.local.batch.listing import (
     NODE_MEMBERS,
     POOL_MEMBERS,
     SCHEDULE_MEMBERS,
+    SUBTASK_MEMBERS,
     TASK_MEMBERS,
 )
 from tests.contract.batch_fixtures import Batch, eventually
@@ -169,6 +170,7 @@ def test_errors_and_results_of_added_tasks(batch: Batch) -> None:
     [
         (JOB_MEMBERS, "BatchJob"),
         (TASK_MEMBERS, "BatchTask"),
+        (SUBTASK_MEMBERS, "BatchSubtask"),
         (POOL_MEMBERS, "BatchPool"),
         (NODE_MEMBERS, "BatchNode"),
         (SCHEDULE_MEMBERS, "BatchJobSchedule"),

@@ -352,3 +352,12 @@ def test_what_is_not_acted_out_is_refused(
     with pytest.raises(HttpResponseError) as error:
         batch.add(batch.create_job(), "t", **options)
     assert (error.value.status_code, code_of(error)) == (status, code)
+
+
+def test_task_that_is_not_multi_instance_has_no_subtasks(batch: Batch) -> None:
+    job_id = batch.create_job(pool="empty")
+    batch.add(job_id, "t")
+    assert list(batch.client.list_subtasks(job_id, "t")) == []
+    with pytest.raises(HttpResponseError) as error:
+        list(batch.client.list_subtasks(job_id, "none"))
+    assert (error.value.status_code, code_of(error)) == (404, "TaskNotFound")

@@ -168,6 +168,9 @@ TASK_MEMBERS: Final = (
         "dependsOn applicationPackageReferences"
     )
 )
+SUBTASK_MEMBERS: Final = _PREVIOUS | _names(
+    "id nodeInfo startTime endTime exitCode containerInfo failureInfo state stateTransitionTime result"
+)
 POOL_MEMBERS: Final = _COMMON | _names(
     "allocationState allocationStateTransitionTime vmSize virtualMachineConfiguration resizeTimeout "
     "resizeErrors currentDedicatedNodes currentLowPriorityNodes targetDedicatedNodes "

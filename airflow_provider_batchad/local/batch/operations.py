@@ -66,6 +66,7 @@ OPERATIONS: Final = (
     Operation("Delete Task", "DELETE", _TASK, tasks.delete_task),
     Operation("Terminate Task", "POST", f"{_TASK}/terminate", tasks.terminate_task),
     Operation("Reactivate Task", "POST", f"{_TASK}/reactivate", tasks.reactivate_task),
+    Operation("List Subtasks", "GET", f"{_TASK}/subtasksinfo", tasks.list_subtasks),
     Operation("List Task Files", "GET", f"{_TASK}/files", files.list_task_files),
     Operation("Get Task File", "GET", _TASK_FILE, files.get_task_file),
     Operation("Get Task File Properties", "HEAD", _TASK_FILE, files.get_task_file_properties),

@@ -48,6 +48,7 @@ REQUIREMENTS: Final = MappingProxyType(
         "Create Task Collection": _WRITE_JOBS,  # by verb
         "Get Task": _READ_JOBS,  # by verb
         "List Tasks": _READ_JOBS,  # by verb
+        "List Subtasks": _READ_JOBS,  # by verb
         "Replace Task": _WRITE_JOBS,  # by verb
         "Delete Task": _DELETE_JOBS,  # by verb; jobs/write is as likely
         "Terminate Task": _WRITE_JOBS,  # by verb

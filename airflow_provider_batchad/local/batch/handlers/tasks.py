@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_batchad.local.batch.bodies import read_model
 from airflow_provider_batchad.local.batch.errors import BatchError, render_error
 from airflow_provider_batchad.local.batch.index import fold
-from airflow_provider_batchad.local.batch.listing import TASK_FILTER, TASK_MEMBERS
+from airflow_provider_batchad.local.batch.listing import SUBTASK_MEMBERS, TASK_FILTER, TASK_MEMBERS
 from airflow_provider_batchad.local.batch.paging import take_page
 from airflow_provider_batchad.local.batch.task import Task, TaskState
 from airflow_provider_batchad.local.batch.task_factory import (
@@ -70,6 +70,13 @@ async def get_task(exchange: Exchange) -> web.StreamResponse:
     exchange.check_conditions(task, is_read=True)
     members = render_task(job, task, exchange.base_url, selected)
     return exchange.text("tasks/@Element", members, modified=task.modified)
+
+
+async def list_subtasks(exchange: Exchange) -> web.StreamResponse:
+    """``GET /jobs/{jobId}/tasks/{taskId}/subtasksinfo``: none, since no task here is multi-instance."""
+    exchange.query.select(SUBTASK_MEMBERS)
+    exchange.job_and_task()
+    return exchange.text("subtasks", '"value":[]')
 
 
 async def replace_task(exchange: Exchange) -> web.StreamResponse:
