@@ -57,7 +57,7 @@ class NodeFlow:
     def boot(self, pool: Pool, node: Node) -> None:
         """Bring a new node, or one that has come back, to where it takes tasks."""
         node.enter(NodeState.CREATING, self._ticks.now())
-        self._replace(node, self._create(pool, node))
+        self._replace(node, lambda: self._create(pool, node))
 
     def reboot(self, pool: Pool, node: Node, option: str) -> None:
         """Restart it for a user; its files stay.
@@ -82,7 +82,7 @@ class NodeFlow:
         """
         _check(node, *_RESTARTABLE)
         node.enter(NodeState.DEALLOCATING, self._ticks.now())
-        self._replace(node, self._deallocate(node, option))
+        self._replace(node, lambda: self._deallocate(node, option))
 
     def start(self, pool: Pool, node: Node) -> None:
         """Start a deallocated node for a user.
@@ -91,7 +91,7 @@ class NodeFlow:
         """
         _check(node, NodeState.DEALLOCATED)
         node.enter(NodeState.STARTING, self._ticks.now())
-        self._replace(node, self._start_later(pool, node))
+        self._replace(node, lambda: self._start_later(pool, node))
 
     def disable_scheduling(self, node: Node, option: str) -> None:
         """Start no more tasks on it.
@@ -121,7 +121,7 @@ class NodeFlow:
         :param back_after_seconds: when the node is created anew, by the clock; never by default.
         """
         node.enter(NodeState.PREEMPTED, self._ticks.now())
-        self._replace(node, self._preempt(node))
+        self._replace(node, lambda: self._preempt(node))
         if back_after_seconds is not None:
 
             def come_back() -> None:
@@ -150,25 +150,25 @@ class NodeFlow:
         node.is_gone = True
         if pool.nodes.get(node.id) is node:
             pool.nodes.remove(node.id)
-        await asyncio.to_thread(shutil.rmtree, node.root, ignore_errors=True)
+        await _in_thread(lambda: shutil.rmtree(node.root, ignore_errors=True))
 
     async def stop(self) -> None:
         """Give up what goes on."""
         await self._background.stop()
 
-    def _replace(self, node: Node, work: Coroutine[Any, Any, None]) -> None:
-        # A node does one thing at a time: whatever it was at ends.
-        working = self._work.get(node)
-        if working is not None:
-            working.cancel()
-        self._work[node] = self._background.spawn(work)
+    def _replace(self, node: Node, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        # A node does one thing at a time: whatever it was at ends first.
+        before = self._work.get(node)
+        if before is not None:
+            before.cancel()
+        self._work[node] = self._background.spawn(_follow(before, work))
 
     def _restart(self, pool: Pool, node: Node, phase: NodeState, option: str) -> None:
         node.enter(phase, self._ticks.now())
-        self._replace(node, self._start_again(pool, node, option))
+        self._replace(node, lambda: self._start_again(pool, node, option))
 
     async def _create(self, pool: Pool, node: Node) -> None:
-        await asyncio.to_thread(node.make_directories)
+        await _in_thread(node.make_directories)
         await self._start(pool, node)
 
     async def _start_again(self, pool: Pool, node: Node, option: str) -> None:
@@ -176,8 +176,8 @@ class NodeFlow:
         await self._empty(node, option)
         if wipes:
             node.users.clear()
-            await asyncio.to_thread(shutil.rmtree, node.root, ignore_errors=True)
-            await asyncio.to_thread(node.make_directories)
+            await _in_thread(lambda: shutil.rmtree(node.root, ignore_errors=True))
+            await _in_thread(node.make_directories)
         await asyncio.sleep(_SERVICE_SECONDS)
         await self._start(pool, node)
 
@@ -195,7 +195,7 @@ class NodeFlow:
             attempt.stop(Stop.PREEMPT)
         await _until_idle(node)
         await self._forget_jobs(node)
-        await asyncio.to_thread(shutil.rmtree, node.root, ignore_errors=True)
+        await _in_thread(lambda: shutil.rmtree(node.root, ignore_errors=True))
 
     async def _start(self, pool: Pool, node: Node) -> None:
         ticks = self._ticks.now()
@@ -253,6 +253,27 @@ class NodeFlow:
 
     def _call_at(self, ticks: int, action: Callable[[], None]) -> None:
         self._timers.at(ticks / TICKS_PER_SECOND, action)
+
+
+async def _follow(before: asyncio.Task[None] | None, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    if before is not None:
+        await _until_done(before)
+    await work()
+
+
+async def _in_thread(work: Callable[[], None]) -> None:
+    # A thread cannot be cancelled: what it does to the node's files must not meet what comes after it.
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    await _until_done(working)
+    working.result()
+
+
+async def _until_done(work: asyncio.Future[None]) -> None:
+    try:
+        await asyncio.wait([work])
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        raise
 
 
 async def _until_idle(node: Node) -> None:
