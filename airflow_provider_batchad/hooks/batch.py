@@ -94,7 +94,9 @@ class AzureBatchAdHook(BaseHook):
                 content = _first_bytes(response, request.max_bytes)
                 return batch_response(response.status_code, response.headers, content)
         except AzureError as error:
-            raise translate(error, request, self.connection.account_url, self.principal) from error
+            raise translate(
+                error, request, self.connection.account_url, self.principal
+            ) from None  # the SDKs' own texts repeat what was sent or read
 
     def run(self, steps: Steps[T], pause: Callable[[float], object] = time.sleep) -> T:
         """Run steps of :mod:`~airflow_provider_batchad.jobs` to their end.

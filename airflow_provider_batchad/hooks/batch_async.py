@@ -81,7 +81,9 @@ class AzureBatchAdAsyncHook:
                 return batch_response(response.status_code, response.headers, content)
         except AzureError as error:
             principal = describe_principal(connection, self._callback)
-            raise translate(error, request, connection.account_url, principal) from error
+            raise translate(
+                error, request, connection.account_url, principal
+            ) from None  # the SDKs' own texts repeat what was sent or read
 
     async def run(self, steps: Steps[T]) -> T:
         """Run steps of :mod:`~airflow_provider_batchad.jobs` to their end."""

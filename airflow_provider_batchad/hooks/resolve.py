@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.identity.tokens import TokenCallback
 
 _SDK_LOGGERS = ("azure", "msal")
+# They write whole answers, tokens included, when they cannot parse them; what failed is in our own errors.
+_LEAKING_LOGGERS = ("azure.identity", "msal")
 
 
 def resolve_connection(airflow_connection: Any) -> BatchConnection:
@@ -53,6 +55,8 @@ def _quieten_sdks() -> None:
         logger = logging.getLogger(name)
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.WARNING)
+    for name in _LEAKING_LOGGERS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def describe_principal(connection: BatchConnection, callback: TokenCallback | None) -> str:

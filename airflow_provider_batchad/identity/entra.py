@@ -74,10 +74,10 @@ class EntraId:
             failure = self._explain(http.last, found, principal)
         except BatchAdError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told in our own words
             failure = self._explain(http.last, error, principal)
             self._http_cache.clear()
-            raise failure from error
+            raise failure from None  # the SDKs' own texts repeat what was sent or read
         finally:
             http.close()
         self._http_cache.clear()

@@ -42,8 +42,10 @@ class MachineIdentity:
                 client_id=principal.client_id, **credential_settings(self._cloud, self._retries, watch)
             ) as credential:
                 found = credential.get_token(scope, claims=claims)
-        except Exception as error:
-            raise _explain(error, principal, watch) from error
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told in our own words
+            raise _explain(
+                error, principal, watch
+            ) from None  # the SDKs' own texts repeat what was sent or read
         self._on_secret(found.token)
         return AccessToken(token=found.token, expires_on=float(found.expires_on))
 

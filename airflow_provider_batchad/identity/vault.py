@@ -84,14 +84,14 @@ class KeyVault:
             secret = self._read(self._open().get_secret(wanted, version or None))
         except BatchAdError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told in our own words
             raise explain_vault_error(
                 error,
                 vault_url=self._vault_url,
                 field=field,
                 sign_in=self._sign_in_watch,
                 vault=self._vault_watch,
-            ) from error
+            ) from None  # the SDKs' own texts repeat what was sent or read
         self._warn_of_validity(secret)
         return secret
 

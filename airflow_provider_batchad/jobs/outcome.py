@@ -10,6 +10,7 @@ from typing import Any
 
 from airflow_provider_batchad.errors import BatchServiceError, NotFound, Unreachable
 from airflow_provider_batchad.jobs import requests
+from airflow_provider_batchad.jobs.redaction import redact_signatures
 from airflow_provider_batchad.jobs.rest import Steps, ask
 
 _TASK_SELECT = "id,state,executionInfo"
@@ -159,7 +160,7 @@ def _failure(task_id: str, execution: Mapping[str, Any]) -> TaskFailure:
     return TaskFailure(
         task_id=task_id,
         exit_code=execution.get("exitCode"),
-        reason=f"{reason} ({details})" if details else reason,
+        reason=redact_signatures(f"{reason} ({details})" if details else reason),
     )
 
 

@@ -212,7 +212,10 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         from airflow_provider_batchad.hooks.configuration import max_job_duration
 
         timeout = self.execution_timeout
-        return max_job_duration() if timeout is None else timeout + DEADLINE_MARGIN
+        # Without waiting, the timeout is that of the submission, not of the job.
+        if timeout is None or not self.wait_for_completion:
+            return max_job_duration()
+        return timeout + DEADLINE_MARGIN
 
     def _defer(self, job_id: str, etag: str | None, deadline: datetime | None) -> NoReturn:
         from airflow_provider_batchad.triggers import AzureBatchJobTrigger

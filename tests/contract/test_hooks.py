@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -173,3 +175,17 @@ def test_a_host_where_nobody_listens_is_unreachable(send: Send, signing_in: Sign
     with pytest.raises(Unreachable) as caught:
         send(requests.get_job("j1"))
     assert caught.value.retryable
+
+
+def test_no_traceback_repeats_what_batch_or_the_vault_said(send: Send, signing_in: SigningIn) -> None:
+    value = {"key": "PropertyValue", "value": "https://a.blob.example/c?sv=1&sig=CANARYSIG"}
+    body = json.dumps({"code": "InvalidPropertyValue", "values": [value]})
+    signing_in.azure.faults.add(FaultRule(service="batch", status=400, body=body, times=1))
+    with pytest.raises(BatchAdError) as refused:
+        send(requests.create_job(NEW_JOB))
+    assert "CANARYSIG" not in "".join(traceback.format_exception(refused.value))
+    broken = '{"value":"CANARYSECRET","id":'
+    signing_in.azure.faults.add(FaultRule(service="keyvault", status=200, body=broken))
+    with pytest.raises(BatchAdError) as unread:
+        send(requests.get_job("j1"))
+    assert "CANARYSECRET" not in "".join(traceback.format_exception(unread.value))
