@@ -28,9 +28,12 @@ class AlreadyRunning(RuntimeError):
     """Another demo runs in this folder."""
 
 
+OWN_FOLDERS = ("azure", "airflow")
+
+
 @contextmanager
 def own_folder(folder: Path) -> Iterator[None]:
-    """Empty the folder, and keep it for this demo alone.
+    """Remove what an earlier demo left in the folder, and keep it for this demo alone.
 
     :raises AlreadyRunning: if another one has it.
     """
@@ -42,9 +45,8 @@ def own_folder(folder: Path) -> Iterator[None]:
             raise AlreadyRunning(
                 "A demo is running in this folder: end it first (Ctrl-C where it runs)."
             ) from None
-        for path in folder.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
+        for name in OWN_FOLDERS:
+            shutil.rmtree(folder / name, ignore_errors=True)
         yield
 
 
