@@ -18,7 +18,7 @@ demo: $(READY)         ## set up and run the example on local Azure and a real A
 	@.venv/bin/python -m demo --port $(PORT) $(if $(filter-out 0,$(KEEP)),--keep)
 
 test: $(READY)         ## set up and run the tests, two at a time (ARGS="-k vault" for some of them)
-	@.venv/bin/python -m pytest --numprocesses 2 --dist loadgroup $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses 2 $(ARGS)
 
 check: $(READY)        ## lint, format, types, floors, dependencies
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/deptry .

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,11 +30,19 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 _WHOLE_AIRFLOWS = ("tests/airflow/", "tests/reliability/test_demo.py")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep what starts a whole Airflow in one process, one after the other; the rest runs beside it."""
-    for item in items:
-        if item.nodeid.startswith(_WHOLE_AIRFLOWS):
-            item.add_marker(pytest.mark.xdist_group("airflow"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep what starts a whole Airflow in one process, one after the other; the rest runs beside it.
+
+    pytest-xdist's own groups have no effect with pytest 9.2, which keeps an item's id elsewhere.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class OneAirflow(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "whole Airflows" if nodeid.startswith(_WHOLE_AIRFLOWS) else nodeid
+
+    return OneAirflow(config, log)
 
 
 def pytest_configure(config: pytest.Config) -> None:
