@@ -221,11 +221,23 @@ class TasksRejected(BatchAdError):
 
 
 class OutputUnavailable(BatchAdError):
-    """A demanded output of a task cannot be read, or is more than XCom should hold."""
+    """A demanded output of a task cannot be read, or is more than XCom should hold.
 
-    def __init__(self, message: str, *, job_id: str, task_id: str, remedy: str | None = None) -> None:
+    :param too_large: running the task again would not help.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        job_id: str,
+        task_id: str,
+        too_large: bool = False,
+        remedy: str | None = None,
+    ) -> None:
         self.job_id = job_id
         self.task_id = task_id
+        self.too_large = too_large
         super().__init__(message, remedy=remedy)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
-from airflow_provider_batchad.errors import BatchServiceError, NotFound
+from airflow_provider_batchad.errors import BatchServiceError, NotFound, OutputUnavailable
 from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.jobs.naming import Attempt, job_id, parse_attempt
-from airflow_provider_batchad.jobs.outcome import read_outcome
+from airflow_provider_batchad.jobs.outcome import JobOutcome, read_outcome
+from airflow_provider_batchad.jobs.outputs import read_outputs
 from airflow_provider_batchad.jobs.plan import ALIVE, Plan, state_of
 from airflow_provider_batchad.jobs.rest import Steps, ask
 from airflow_provider_batchad.jobs.termination import terminate
@@ -74,13 +75,24 @@ def supersede(plan: Plan, known: KnownJobs) -> Steps[tuple[str, ...]]:
 
 
 def find_adoptable(plan: Plan, known: KnownJobs, task_ids: Sequence[str]) -> Steps[dict[str, Any] | None]:
-    """This try's own job, or else the newest of this epoch that is alive or has succeeded."""
+    """This try's own job, or the newest of this epoch that lives, or that succeeded and left its outputs."""
     own = [(attempt, job) for attempt, job in known if plan.is_of_this_epoch(attempt)]
     for attempt, job in sorted(own, key=lambda pair: pair[0].number, reverse=True):
         if attempt == plan.attempt or state_of(job) in ALIVE:
             return job
         if state_of(job) == "completed":
             outcome = yield from read_outcome(job["id"], task_ids)
-            if outcome.succeeded(plan.max_failed_tasks):
+            succeeded = outcome.succeeded(plan.max_failed_tasks)
+            if succeeded and (yield from _left_outputs(plan, outcome, task_ids)):
                 return job
     return None
+
+
+def _left_outputs(plan: Plan, outcome: JobOutcome, task_ids: Sequence[str]) -> Steps[bool]:
+    # Without them, each further try would attach to the job and fail for the same reason.
+    failed = {failure.task_id for failure in outcome.failures}
+    try:
+        yield from read_outputs(outcome.job_id, task_ids, plan.outputs, plan.max_output_bytes, failed=failed)
+    except OutputUnavailable as error:
+        return error.too_large
+    return True

@@ -10,7 +10,6 @@ from airflow_provider_batchad.errors import BatchServiceError, OutputUnavailable
 from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.jobs.rest import Steps, ask
 
-DEFAULT_MAX_OUTPUT_BYTES = 48 * 1024
 _GONE = (404, 409, 416)
 
 
@@ -26,7 +25,7 @@ def read_outputs(
 
     :param names: files below the tasks' working directories; ``*.json`` is parsed, the rest is text.
     :param max_bytes: the most that all results together may take, since they go to XCom.
-    :param failed: tasks whose failure was let pass: ``None`` stands for a file that they did not write.
+    :param failed: tasks whose failure was let pass: ``None`` stands for a file that they did not write whole.
     :raises OutputUnavailable: a file is not there, is no JSON, or there is too much; names the task.
     """
     results = []
@@ -34,14 +33,19 @@ def read_outputs(
     for task_id in task_ids:
         files: dict[str, Any] = {}
         for name in [names] if isinstance(names, str) else names:
-            content = yield from _read(job_id, task_id, name, left, optional=task_id in failed)
-            left -= len(content or b"")
-            files[name] = None if content is None else _parse(job_id, task_id, name, content)
+            try:
+                content = yield from _read(job_id, task_id, name, left)
+                left -= len(content)
+                files[name] = _parse(job_id, task_id, name, content)
+            except OutputUnavailable as error:
+                if task_id not in failed or error.too_large:
+                    raise
+                files[name] = None
         results.append(files[names] if isinstance(names, str) else files)
     return results
 
 
-def _read(job_id: str, task_id: str, name: str, left: int, *, optional: bool) -> Steps[bytes | None]:
+def _read(job_id: str, task_id: str, name: str, left: int) -> Steps[bytes]:
     request = requests.get_task_file(job_id, task_id, f"wd/{name}", max_bytes=left + 1)
     try:
         content = (yield from ask(request)).content
@@ -51,8 +55,6 @@ def _read(job_id: str, task_id: str, name: str, left: int, *, optional: bool) ->
             return b""
         if error.status not in _GONE:
             raise
-        if optional:
-            return None
         raise OutputUnavailable(
             f"Output {name!r} of Batch task {task_id!r} (job {job_id!r}) cannot be read: {error.message}",
             job_id=job_id,
@@ -65,6 +67,7 @@ def _read(job_id: str, task_id: str, name: str, left: int, *, optional: bool) ->
             f"task {task_id!r}.",
             job_id=job_id,
             task_id=task_id,
+            too_large=True,
             remedy="Write large results to storage, and hand over only where they are.",
         )
     return content

@@ -38,6 +38,8 @@ class Plan:
     :param owner: the try that the job belongs to now (``ti.id``).
     :param limit: ``maxWallClockTime``, counted from when this attempt created or attached to the job.
     :param max_failed_tasks: up to so many failed tasks, an earlier try's job has succeeded.
+    :param outputs: files that each task must have left, for that job to be worth attaching to.
+    :param max_output_bytes: how much of them is read.
     """
 
     prefix: str
@@ -47,6 +49,8 @@ class Plan:
     owner: str
     limit: timedelta
     max_failed_tasks: int = 0
+    outputs: tuple[str, ...] = ()
+    max_output_bytes: int = 0
 
     @property
     def job_id(self) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from airflow_provider_batchad.errors import Unreachable
+
 API_VERSION = "2025-06-01"
 JSON_CONTENT_TYPE = "application/json; odata=minimalmetadata"
 
@@ -44,8 +46,21 @@ class BatchResponse:
     content: bytes = b""
 
     def json(self) -> Any:
-        """The body, parsed; ``{}`` where there is none."""
-        return json.loads(self.content) if self.content else {}
+        """The body, a JSON object; ``{}`` where there is none.
+
+        :raises Unreachable: what answered was not Batch, but a proxy, say, with a page of its own.
+        """
+        try:
+            body = json.loads(self.content) if self.content else {}
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise Unreachable(
+                f"What answered with HTTP {self.status} is not Batch: its body is no JSON object.",
+                step="batch",
+                remedy="Look for a proxy or a portal between this machine and the account.",
+            )
+        return body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

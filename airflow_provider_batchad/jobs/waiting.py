@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from airflow_provider_batchad.errors import BatchAdError, NotFound, ServiceUnavailable, Unreachable
 from airflow_provider_batchad.jobs import requests
+from airflow_provider_batchad.jobs.plan import state_of
 from airflow_provider_batchad.jobs.rest import Pause, Steps, ask
 
 TOLERANCE = timedelta(minutes=15)
@@ -42,6 +43,15 @@ class Wait:
             raise ValueError(f"poll_interval: expected more than 0 seconds, not {self.poll_interval_seconds}")
 
 
+def look_once(job_id: str) -> Steps[WaitResult | None]:
+    """How the job ended; ``None`` for one that has not."""
+    try:
+        job = (yield from ask(requests.get_job(job_id, select="id,state"))).json()
+    except NotFound:
+        return WaitResult.GONE
+    return WaitResult.COMPLETED if state_of(job) == "completed" else None
+
+
 def wait_for_end(job_id: str, wait: Wait, now: Callable[[], datetime]) -> Steps[WaitResult]:
     """Look until the job is completed or gone, or the deadline has come.
 
@@ -54,17 +64,15 @@ def wait_for_end(job_id: str, wait: Wait, now: Callable[[], datetime]) -> Steps[
     while True:
         pause = interval * random.uniform(0.9, 1.0)  # noqa: S311 - spreads the polls, guards nothing
         try:
-            job = (yield from ask(requests.get_job(job_id, select="id,state"))).json()
-        except NotFound:
-            return WaitResult.GONE
+            result = yield from look_once(job_id)
         except (Unreachable, ServiceUnavailable) as error:
             if now() - answered >= TOLERANCE:
                 raise
             pause = max(pause, _retry_after(error))
         else:
             answered = now()
-            if str(job["state"]).casefold() == "completed":
-                return WaitResult.COMPLETED
+            if result is not None:
+                return result
         interval = min(interval * 1.5, wait.poll_interval_seconds)
         if wait.deadline is not None:
             left = (wait.deadline - now()).total_seconds()

@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
 
-def plan_attempt(context: Context, *, limit: timedelta, max_failed_tasks: int) -> Plan:
+def plan_attempt(
+    context: Context,
+    *,
+    limit: timedelta,
+    max_failed_tasks: int,
+    outputs: tuple[str, ...],
+    max_output_bytes: int,
+) -> Plan:
     """The plan for this try of the task instance that runs now.
 
     :param limit: how long Batch lets the job live.
@@ -46,6 +53,8 @@ def plan_attempt(context: Context, *, limit: timedelta, max_failed_tasks: int) -
         owner=str(ti.id),
         limit=limit,
         max_failed_tasks=max_failed_tasks,
+        outputs=outputs,
+        max_output_bytes=max_output_bytes,
     )
 
 

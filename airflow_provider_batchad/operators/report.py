@@ -15,7 +15,7 @@ _REASONS = {
     Ending.TASKS_FAILED: "{failed} of {submitted} task(s) failed: {failures}{ended_early}.",
     Ending.TASKS_UNFINISHED: "it was ended ({reason}) before {unfinished} of {submitted} task(s) were done"
     "{failed_too}.",
-    Ending.TASKS_MISSING: "{missing} of {submitted} submitted task(s) are not in it: somebody deleted them.",
+    Ending.TASKS_MISSING: "{missing} of {submitted} task(s) are not in it: deleted, or never submitted.",
     Ending.TIME_LIMIT: "its maxWallClockTime ended it with {unfinished} of {submitted} task(s) not done"
     "{failed_too}.",
     Ending.GONE: "it is no longer there: somebody deleted it.",

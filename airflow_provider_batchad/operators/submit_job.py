@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.common.compat.sdk import (
-    AirflowException,
     AirflowFailException,
     AirflowTaskTimeout,
     BaseOperator,
@@ -17,8 +16,11 @@ from airflow.providers.common.compat.sdk import (
 from airflow_provider_batchad.errors import (
     BatchServiceError,
     JobFailed,
+    OutputUnavailable,
     PermissionDenied,
+    ServiceUnavailable,
     TasksRejected,
+    Unreachable,
 )
 from airflow_provider_batchad.links import JOB_ID_XCOM_KEY, JOB_URL_XCOM_KEY, AzureBatchJobLink, job_url
 
@@ -53,10 +55,13 @@ class AzureBatchSubmitJobOperator(BaseOperator):
     Returns ``outputs`` by XCom, one result a task in the order of ``tasks``; without ``outputs`` a summary:
     the job's id, how many tasks succeeded and failed, their exit codes, and the times.
 
+    Batch itself ends a job (``maxWallClockTime``) ten minutes after the ``execution_timeout`` of a task that
+    waits for it, and else after ``[batchad] max_job_duration``, seven days unless told.
+
     :param batchad_conn_id: id of an Airflow connection of type ``azure_batch_ad``.
     :param pool_id: an existing pool. Leave it out where ``job["pool_info"]`` says it. (templated)
-    :param tasks: the tasks; dicts with the fields of ``Create Task`` in snake case. A task without ``id`` is
-        called ``task-<n>``, from 0. (templated)
+    :param tasks: the tasks; dicts with the fields of ``Create Task`` in snake case, which are templated, or
+        azure-batch's models, which are not. A task without ``id`` is called ``task-<n>``, from 0.
     :param command_line: in place of ``tasks``: a job of this one task. Batch runs no shell: write
         ``/bin/bash -c '…'`` where one is wanted. (templated)
     :param job: whatever else ``Create Job`` takes, in snake case. (templated)
@@ -68,8 +73,8 @@ class AzureBatchSubmitJobOperator(BaseOperator):
     :param wait_for_completion: ``False``: end as soon as the job is submitted, and return its id.
     :param poll_interval: the most seconds between two looks at the job; 30 unless told.
     :param deferrable: wait in the triggerer; unless told, ``[operators] default_deferrable``.
-    :raises AirflowFailException: the arguments are wrong, or the principal's role lacks an action: a retry
-        would not help.
+    :raises AirflowFailException: the arguments are wrong, the outputs are too large, or the principal's role
+        lacks an action: a retry would not help.
     :raises JobFailed: the job did not end as it should.
     :raises SignInError: no token could be had; says at which step.
     """
@@ -141,24 +146,37 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         from airflow_provider_batchad.hooks import AzureBatchAdHook
 
         job_id, status = event["job_id"], event["status"]
-        if status == "unreachable":
-            self.log.warning("Batch could not be asked for a while; waiting on. Last: %s", event["message"])
-            self._defer(job_id, etag, datetime.fromisoformat(deadline) if deadline else None)
         if status == "failed":
             raise JobFailed(f"Waiting for Batch job {job_id!r} failed: {event['message']}", job_id=job_id)
         with AzureBatchAdHook(self.batchad_conn_id) as hook:
-            if status == "deadline":
-                self._terminate(hook, job_id, etag, context)
-                raise AirflowException(
+            if status == "unreachable" and not self._is_over(hook, job_id):
+                self.log.warning("Batch could not be asked for a while; waiting on: %s", event["message"])
+                self._defer(job_id, etag, datetime.fromisoformat(deadline) if deadline else None)
+            # One that ended just then, or is another try's by now, is judged as any other.
+            if status == "deadline" and self._terminate(hook, job_id, etag, context):
+                raise JobFailed(
                     f"Batch job {job_id!r} did not end within the execution_timeout of "
-                    f"{self.execution_timeout}; it was terminated."
+                    f"{self.execution_timeout}; it was terminated.",
+                    job_id=job_id,
                 )
             return self._finish(hook, self._specification(), job_id)
+
+    def _is_over(self, hook: AzureBatchAdHook, job_id: str) -> bool:
+        from airflow_provider_batchad.jobs.waiting import look_once
+
+        try:
+            return hook.run(look_once(job_id)) is not None
+        except (ServiceUnavailable, Unreachable):
+            return False
 
     def _specification(self) -> JobSpec:
         from airflow_provider_batchad.jobs.schema import SpecificationError
         from airflow_provider_batchad.jobs.spec import build_job
 
+        if isinstance(self.tasks, Iterator):
+            raise AirflowFailException(
+                "tasks: an iterator can be read only once, and is not templated: give a list"
+            )
         try:
             return build_job(
                 pool_id=self.pool_id, tasks=self.tasks, command_line=self.command_line, job=self.job
@@ -178,7 +196,14 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         from airflow_provider_batchad.jobs.submission import submit
         from airflow_provider_batchad.operators.attempt import plan_attempt
 
-        plan = plan_attempt(context, limit=self._limit(), max_failed_tasks=self.max_failed_tasks)
+        outputs = (self.outputs,) if isinstance(self.outputs, str) else tuple(self.outputs or ())
+        plan = plan_attempt(
+            context,
+            limit=self._limit(),
+            max_failed_tasks=self.max_failed_tasks,
+            outputs=outputs,
+            max_output_bytes=self.max_output_bytes,
+        )
         try:
             done = hook.run(submit(spec, plan, now=lambda: datetime.now(UTC)))
         except (PermissionDenied, TasksRejected) as error:
@@ -256,10 +281,16 @@ class AzureBatchSubmitJobOperator(BaseOperator):
             )
         except PermissionDenied as error:
             raise AirflowFailException(str(error)) from error
+        except OutputUnavailable as error:
+            if error.too_large:
+                raise AirflowFailException(str(error)) from error
+            raise
 
-    def _terminate(self, hook: AzureBatchAdHook, job_id: str, etag: str | None, context: Context) -> None:
+    def _terminate(self, hook: AzureBatchAdHook, job_id: str, etag: str | None, context: Context) -> bool:
         from airflow_provider_batchad.jobs.submission import terminate
 
         reason = f"Airflow: execution_timeout of {self.execution_timeout} passed."
-        if hook.run(terminate(job_id, reason, etag=etag, owner=str(context["ti"].id))):
+        ended = hook.run(terminate(job_id, reason, etag=etag, owner=str(context["ti"].id)))
+        if ended:
             self.log.info("Terminated Batch job %s.", job_id)
+        return ended

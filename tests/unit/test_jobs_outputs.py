@@ -121,3 +121,10 @@ def test_a_failure_that_was_let_pass_leaves_none_for_what_it_did_not_write(model
     assert run(steps, model.send, lambda _: None) == ["zero", None, "two, before it failed"]
     with pytest.raises(OutputUnavailable, match="'t1'"):
         run(read_outputs(JOB_ID, ["t0", "t1"], "r.txt", 1000, failed={"t2"}), model.send, lambda _: None)
+
+
+def test_a_failure_that_was_let_pass_leaves_none_for_what_it_wrote_in_part(model: BatchModel) -> None:
+    write(model, "t0", r_json=b"1")
+    write(model, "t1", r_json=b'{"half": ')
+    steps = read_outputs(JOB_ID, ["t0", "t1"], "r.json", 1000, failed={"t1"})
+    assert run(steps, model.send, lambda _: None) == [1, None]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -234,3 +235,19 @@ def test_an_etag_that_moves_with_every_task_does_not_hinder_sealing(model: Batch
     job = model.jobs[done.job_id]
     assert job.sealed
     assert done.etag == job.etag
+
+
+@pytest.mark.parametrize(
+    ("content", "job_of_the_retry"),
+    [(b'{"n": 1}', "3-1"), (None, "3-2"), (b'{"n": ', "3-2"), (b"1" * 2000, "3-1")],
+    ids=["there", "absent", "cut short", "too large, which running again would not mend"],
+)
+def test_a_retry_attaches_to_a_job_that_succeeded_only_if_its_outputs_can_be_had(
+    model: BatchModel, content: bytes | None, job_of_the_retry: str
+) -> None:
+    submit_to(model, plan_of(1), spec_of(1))
+    model.settle()
+    if content is not None:
+        model.jobs[f"{PREFIX}3-1"].tasks["t0"].files["wd/r.json"] = content
+    plan = replace(plan_of(2), outputs=("r.json",), max_output_bytes=1000)
+    assert submit_to(model, plan, spec_of(1)).job_id == f"{PREFIX}{job_of_the_retry}"

@@ -157,3 +157,13 @@ def test_a_refusal_ends_the_wait() -> None:
     with pytest.raises(PermissionDenied):
         waiter.wait()
     assert len(waiter.looks) == 1
+
+
+def test_a_proxys_page_is_no_answer_and_does_not_end_the_wait() -> None:
+    bodies = iter([b"<html>Please sign in</html>", b"[]", b'{"id": "j", "state": "completed"}'])
+
+    def send(request: BatchRequest) -> BatchResponse:
+        return BatchResponse(status=200, content=next(bodies))
+
+    steps = wait_for_end("j", Wait(poll_interval_seconds=1), lambda: START)
+    assert run(steps, send, lambda _: None) is WaitResult.COMPLETED

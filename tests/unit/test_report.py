@@ -82,7 +82,7 @@ def test_a_success_raises_nothing() -> None:
             outcome(failures=failures(1, exit_code=None), terminate_reason="MaxWallClockTimeExpiry"),
             "its maxWallClockTime ended it with 0 of 20 task(s) not done, and 1 failed: t0 (no exit code).",
         ),
-        (outcome(missing=("t1",)), "1 of 20 submitted task(s) are not in it: somebody deleted them."),
+        (outcome(missing=("t1",)), "1 of 20 task(s) are not in it: deleted, or never submitted."),
         (outcome(state="gone"), "it is no longer there: somebody deleted it."),
         (outcome(state="active"), "it is in state 'active', though its end was reported."),
     ],

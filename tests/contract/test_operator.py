@@ -1,0 +1,152 @@
+"""The operator against local Azure, without a scheduler: what it does when its trigger has fired."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
+
+from airflow_provider_batchad.errors import JobFailed, OutputUnavailable
+from airflow_provider_batchad.hooks import AzureBatchAdHook
+from airflow_provider_batchad.local.client_settings import client_environment
+from airflow_provider_batchad.local.config import LocalAzureConfig
+from airflow_provider_batchad.operators import AzureBatchSubmitJobOperator
+from tests.contract.batch_fixtures import eventually
+from tests.contract.signing_in import SigningIn, running
+
+
+@pytest.fixture
+def signing_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SigningIn]:
+    with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
+        for name, value in client_environment(signing_in.azure).items():
+            monkeypatch.setenv(name, value)
+        yield signing_in
+
+
+class Pushed(dict[str, Any]):
+    def xcom_push(self, key: str, value: Any) -> None:
+        self[key] = value
+
+
+def context_of(operator: AzureBatchSubmitJobOperator, *, number: int = 1) -> dict[str, Any]:
+    pushed = Pushed()
+    ti = SimpleNamespace(
+        id=uuid.uuid4(),
+        dag_id="d",
+        run_id="r",
+        task_id=operator.task_id,
+        map_index=-1,
+        max_tries=2,
+        try_number=number,
+        task=operator,
+        xcom_push=pushed.xcom_push,
+    )
+    started = datetime(2026, 1, 1, tzinfo=UTC)
+    run = SimpleNamespace(start_date=started, logical_date=None, run_after=started - timedelta(seconds=1))
+    return {"ti": ti, "dag_run": run}
+
+
+def operator_of(**arguments: Any) -> AzureBatchSubmitJobOperator:
+    given = {"command_line": "true", "pool_id": "cpu", "poll_interval": 0.2, "retries": 2, **arguments}
+    return AzureBatchSubmitJobOperator(task_id="t", **given)
+
+
+def submit(operator: AzureBatchSubmitJobOperator, context: dict[str, Any]) -> dict[str, Any]:
+    """Defer, and hand over what the operator resumes with: the job's id, and its own keywords."""
+    operator.deferrable = True
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context)
+    _, arguments = deferred.value.trigger.serialize()
+    return {"job_id": arguments["job_id"], **deferred.value.kwargs}
+
+
+def resume(operator: AzureBatchSubmitJobOperator, context: dict[str, Any], status: str, job: Any) -> Any:
+    event = {"status": status, "job_id": job["job_id"], "message": "told so"}
+    return operator.execute_complete(context, event, deadline=job["deadline"], etag=job["etag"])
+
+
+def test_a_deadline_ends_the_job_and_says_so(signing_in: SigningIn) -> None:
+    operator = operator_of(command_line="/bin/sleep 60", execution_timeout=timedelta(minutes=1))
+    context = context_of(operator)
+    job = submit(operator, context)
+    with pytest.raises(JobFailed, match="did not end within the execution_timeout"):
+        resume(operator, context, "deadline", job)
+    ended = signing_in.azure.ledger.entries(service="batch", operation="Terminate Job")
+    assert [entry.status for entry in ended] == [202]
+
+
+def test_a_deadline_that_meets_a_job_which_has_just_succeeded_is_a_success(signing_in: SigningIn) -> None:
+    operator = operator_of(execution_timeout=timedelta(minutes=1))
+    context = context_of(operator)
+    job = submit(operator, context)
+    wait_for_the_end()
+    assert resume(operator, context, "deadline", job)["succeeded"] == 1
+
+
+def test_what_the_triggerer_could_not_ask_the_worker_asks(signing_in: SigningIn) -> None:
+    operator = operator_of()
+    context = context_of(operator)
+    job = submit(operator, context)
+    wait_for_the_end()
+    assert resume(operator, context, "unreachable", job)["succeeded"] == 1
+
+
+def test_an_unfinished_job_that_could_not_be_asked_for_is_waited_for_again(signing_in: SigningIn) -> None:
+    operator = operator_of(command_line="/bin/sleep 60")
+    context = context_of(operator)
+    job = submit(operator, context)
+    with pytest.raises(TaskDeferred) as again:
+        resume(operator, context, "unreachable", job)
+    assert again.value.kwargs == {"deadline": None, "etag": job["etag"]}
+
+
+def test_a_retry_after_a_missing_output_runs_the_job_again(signing_in: SigningIn) -> None:
+    first = operator_of(outputs="r.json")
+    with pytest.raises(OutputUnavailable):
+        first.execute(context_of(first))
+    second = operator_of(outputs="r.json", command_line="/bin/sh -c 'echo 7 > r.json'")
+    assert second.execute(context_of(second, number=2)) == [7]
+
+
+def test_outputs_that_are_too_large_are_not_tried_again(signing_in: SigningIn) -> None:
+    operator = operator_of(outputs="r.txt", command_line="/bin/sh -c 'echo 123 > r.txt'", max_output_bytes=2)
+    with pytest.raises(AirflowFailException, match="max_output_bytes"):
+        operator.execute(context_of(operator))
+
+
+def test_a_job_that_nobody_waits_for_keeps_the_limit_of_a_job(signing_in: SigningIn) -> None:
+    operator = operator_of(wait_for_completion=False, execution_timeout=timedelta(minutes=1))
+    job_id = operator.execute(context_of(operator))
+    with AzureBatchAdHook() as hook:
+        job = hook.get_conn().get_job(job_id)
+    assert job.constraints.max_wall_clock_time == timedelta(days=7)
+
+
+def test_an_iterator_of_tasks_is_refused_by_name(signing_in: SigningIn) -> None:
+    operator = operator_of(command_line=None, tasks=iter([{"command_line": "true"}]))
+    with pytest.raises(AirflowFailException, match="tasks: an iterator"):
+        operator.execute(context_of(operator))
+
+
+def test_the_signature_in_a_resource_files_url_is_not_logged(
+    signing_in: SigningIn, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = {"http_url": f"{signing_in.azure.endpoints.storage}/absent?sig=CANARYSIG", "file_path": "x"}
+    operator = operator_of(command_line=None, tasks=[{"command_line": "true", "resource_files": [absent]}])
+    with pytest.raises(JobFailed) as failed:
+        operator.execute(context_of(operator))
+    logged = capsys.readouterr().out
+    assert "absent?sig=***" in logged
+    assert "CANARYSIG" not in f"{logged} {failed.value}"
+
+
+def wait_for_the_end() -> None:
+    with AzureBatchAdHook() as hook:
+        client = hook.get_conn()
+        eventually(lambda: all(job.state == "completed" for job in client.list_jobs()))
