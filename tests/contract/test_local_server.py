@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from airflow_provider_batchad.local.config import DEFAULT_ASSIGNMENTS, SERVICES, LocalAzureConfig
-from airflow_provider_batchad.local.listeners import PortTaken
+from airflow_provider_batchad.local.listeners import PortTaken, open_listeners
 from airflow_provider_batchad.local.server import LocalAzure
 
 
@@ -85,9 +85,23 @@ def test_client_that_does_not_know_the_authority_refuses_it(local_azure: LocalAz
         context.wrap_socket(plain, server_hostname="localhost")
 
 
+def ports_in_a_row(count: int) -> int:
+    """The first of so many free ports in a row, below those that the system gives to others meanwhile."""
+    # Not where another process of these tests begins.
+    start = 20_000 + os.getpid() * count % 10_000
+    for base in range(start, start + 1_000, count):
+        try:
+            for sockets in open_listeners(LocalAzureConfig(port=base)).values():
+                for one in sockets:
+                    one.close()
+        except PortTaken:
+            continue
+        return base
+    raise AssertionError(f"no {count} free ports in a row")
+
+
 def test_fixed_ports_follow_in_order_and_a_taken_one_is_named() -> None:
-    with LocalAzure() as first:
-        base = port_of(first.endpoints.entra)
+    base = ports_in_a_row(len(SERVICES))
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
