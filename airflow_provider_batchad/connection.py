@@ -41,7 +41,7 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 
 _GUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-_DOMAIN: Final = re.compile(rf"(?:{_LABEL}\.)+{_LABEL}", re.ASCII)
+_DOMAIN: Final = re.compile(rf"(?=.{{4,253}}\Z)(?:{_LABEL}\.)+(?=[0-9-]*[a-z]){_LABEL}", re.ASCII)
 
 _VAULT_NAME: Final = re.compile(r"[0-9a-zA-Z-]{1,127}(?:/[0-9a-f]{32})?", re.ASCII)
 _CONNECTION_ID: Final = re.compile(r"[\w.:/@ -]{1,250}")
@@ -55,12 +55,12 @@ _MASK: Final = "***"
 
 def is_guid(text: str) -> bool:
     """Whether it is a GUID in the form that Entra ID writes: hyphens, no braces."""
-    return _GUID.fullmatch(text.lower()) is not None
+    return text.isascii() and _GUID.fullmatch(text.lower()) is not None
 
 
 def is_tenant_id(text: str) -> bool:
     """Whether it can be one tenant's ID or verified domain; ``common`` and the like are neither."""
-    return is_guid(text) or _DOMAIN.fullmatch(text.lower()) is not None
+    return is_guid(text) or (text.isascii() and _DOMAIN.fullmatch(text.lower()) is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,14 +110,19 @@ class BatchConnection:
         password: str | None,
         extra: Mapping[str, object] | str | None,
         clouds: Mapping[str, AzureCloud],
+        port: int | None = None,
+        schema: str | None = None,
     ) -> BatchConnection:
         """Read the fields of an Airflow connection.
 
         :param extra: as a mapping or as JSON text; ``null``, blank text and keys with those are absent.
+        :param port: of no use, as ``schema``: refused where Airflow's connection has one.
         :param clouds: those that the Airflow configuration defines.
         :raises ConnectionFieldError: naming the first field that is wrong, missing or contradicts another.
         """
         given = _Given(conn_id=conn_id, host=host, login=login, password=password, extra=extra)
+        given.refuse("port", port)
+        given.refuse("schema", schema)
         cloud = given.cloud(clouds)
         connection = cls(
             conn_id=conn_id,
@@ -172,17 +177,30 @@ class _Given:
     def error(self, field_name: str, what: str, remedy: str) -> ConnectionFieldError:
         return ConnectionFieldError(what, conn_id=self._conn_id, field=field_name, remedy=remedy)
 
+    def refuse(self, field_name: str, value: object) -> None:
+        if value is not None and str(value).strip():
+            raise self.error(
+                field_name, "is not used by this connection type.", "Empty it: 'host' is the whole address."
+            )
+
     def _extra(self, extra: Mapping[str, object] | str | None) -> Mapping[str, object]:
         if isinstance(extra, str) and extra.strip():
             try:
-                extra = json.loads(extra)
-            except ValueError:
+                extra = json.loads(extra, object_pairs_hook=self._object)
+            except (ValueError, RecursionError):
                 raise self.error("extra", "is not JSON.", 'Write an object: {"tenant_id": "…", …}.') from None
         if extra is None or extra == "" or (isinstance(extra, str) and not extra.strip()):
             return {}
         if not isinstance(extra, Mapping):
             raise self.error("extra", "is not a JSON object.", 'Write an object: {"tenant_id": "…", …}.')
         return extra
+
+    def _object(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(pairs)
+        for name in found if len(found) < len(pairs) else ():
+            if sum(name == other for other, _ in pairs) > 1:
+                raise self.error(f"extra.{name[:64]}", "is given twice.", "Keep one of them.")
+        return found
 
     def _keep(self, field_name: str, value: object) -> None:
         if value is None:
@@ -244,15 +262,14 @@ class _Given:
         value = self._values.get(field_name)
         if value is None:
             return None
-        value = value.lower()
-        if value not in NOT_ONE_TENANT and not is_tenant_id(value):
+        if value.lower() not in NOT_ONE_TENANT and not is_tenant_id(value):
             raise self.error(
                 field_name,
                 "is not a tenant's ID.",
                 "It is a GUID, 00000000-0000-0000-0000-000000000000, or a verified domain, such as "
                 "contoso.onmicrosoft.com.",
             )
-        return value
+        return value.lower()
 
     def client_secret(self) -> str | None:
         value = self._values.get("password")

@@ -30,6 +30,8 @@ def resolve_connection(airflow_connection: Any) -> BatchConnection:
         login=airflow_connection.login,
         password=airflow_connection.password,
         extra=airflow_connection.extra,
+        port=airflow_connection.port,
+        schema=airflow_connection.schema,
         clouds=custom_clouds(),
     )
 

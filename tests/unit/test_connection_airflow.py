@@ -41,6 +41,8 @@ def read(connection: Connection) -> BatchConnection:
         password=connection.password,
         extra=connection.extra_dejson,
         clouds=custom_clouds(),
+        port=connection.port,
+        schema=connection.schema,
     )
 
 
