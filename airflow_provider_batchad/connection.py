@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 from airflow_provider_batchad.clouds import MICROSOFT_CLOUDS, AzureCloud, find_cloud, is_loopback
@@ -26,6 +26,9 @@ from airflow_provider_batchad.connection_form import (
 from airflow_provider_batchad.connection_rules import NOT_ONE_TENANT, check_together
 from airflow_provider_batchad.endpoints import EndpointError, check_account_url, check_vault_url
 from airflow_provider_batchad.errors import CloudConfigurationError, ConnectionFieldError
+
+if TYPE_CHECKING:
+    from airflow_provider_batchad.azure_connection import AzureConnection
 
 __all__ = [
     "CONNECTION_TYPE",
@@ -50,6 +53,8 @@ _RESOURCE_ID: Final = re.compile(
     r"/providers/microsoft\.batch/batchaccounts/(?P<account>[a-z0-9]{3,24})",
     re.IGNORECASE,
 )
+_PATH_PART: Final = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
+_FEDERATED_FILE: Final = re.compile(rf"(?=.{{1,250}}\Z){_PATH_PART}(?:/{_PATH_PART})*", re.ASCII)
 _MASK: Final = "***"
 
 
@@ -70,6 +75,8 @@ class BatchConnection:
     :param account_url: ``https://`` and the account's host, in lower case, nothing after it.
     :param client_secret: only where it stands in the connection itself and not in Key Vault.
     :param vault_credential_name: ``name`` or ``name/version``, as the other names in the vault.
+    :param federated_file: a relative path, to be read below the directory that the configuration names.
+    :param vault_connection: the one whose ID stands in ``vault_conn_id``, once it is resolved; no field.
     """
 
     conn_id: str
@@ -86,9 +93,11 @@ class BatchConnection:
     vault_sign_in: VaultSignIn = VaultSignIn.DEFAULT
     vault_conn_id: str | None = None
     managed_identity_client_id: str | None = None
+    federated_file: str | None = None
     cloud: AzureCloud
     account_resource_id: str | None = None
     least_privilege: LeastPrivilege = LeastPrivilege.ENFORCE
+    vault_connection: BatchConnection | AzureConnection | None = None
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a BatchConnection may hold a secret and is not pickled: pass the connection's ID")
@@ -142,6 +151,7 @@ class BatchConnection:
             managed_identity_client_id=given.guid(
                 "extra.managed_identity_client_id", "the managed identity's client ID"
             ),
+            federated_file=given.federated_file("extra.federated_file"),
             account_resource_id=given.resource_id("extra.account_resource_id"),
             least_privilege=given.choice("extra.least_privilege", LeastPrivilege.ENFORCE),
         )
@@ -297,6 +307,16 @@ class _Given:
         if value is not None and not _CONNECTION_ID.fullmatch(value):
             raise self.error(
                 field_name, "is not the ID of an Airflow connection.", "For example azure_default."
+            )
+        return value
+
+    def federated_file(self, field_name: str) -> str | None:
+        value = self._values.get(field_name)
+        if value is not None and not _FEDERATED_FILE.fullmatch(value):
+            raise self.error(
+                field_name,
+                "is not the name of a file below the directory of federated tokens.",
+                "Write it without a leading slash or dot, such as 'batch/azure'.",
             )
         return value
 

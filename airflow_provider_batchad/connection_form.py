@@ -104,7 +104,8 @@ EXTRA_FIELDS: Final = (
         name="sign_in",
         label="Sign in as",
         help_text="As whom Airflow calls Batch: an application with a secret or certificate, the identity of "
-        "the machine, the identity of the pod, or (for development) a person.",
+        "the machine, the identity of the pod, or (integrated, for development) whoever has signed in with "
+        "'airflow batchad login'.",
         section=_SIGN_IN,
         choices=tuple(SignIn),
         default=SignIn.SERVICE_PRINCIPAL,
@@ -113,7 +114,8 @@ EXTRA_FIELDS: Final = (
         name="tenant_id",
         label="Tenant (directory) ID",
         help_text=f"The tenant's ID, as {_GUID}, or one of its verified domain names. "
-        "A service principal needs its own tenant: 'common' and 'organizations' are for people.",
+        "A service principal needs its own tenant: 'common' and 'organizations' are for people. "
+        "Empty for a workload identity: that of the pod.",
         section=_SIGN_IN,
     ),
     FormField(
@@ -121,6 +123,13 @@ EXTRA_FIELDS: Final = (
         label="Managed identity client ID",
         help_text="Of a user-assigned managed identity, to call Batch or to read Key Vault as. "
         "Empty: the machine's system-assigned one.",
+        section=_SIGN_IN,
+    ),
+    FormField(
+        name="federated_file",
+        label="File of the workload identity",
+        help_text="For a workload identity outside of Kubernetes: the file, below [batchad] federated_dir of "
+        "the Airflow configuration, where another issuer's token is kept up to date. Empty: the pod's own.",
         section=_SIGN_IN,
     ),
     FormField(
@@ -139,8 +148,8 @@ EXTRA_FIELDS: Final = (
     FormField(
         name="vault_certificate_name",
         label="Certificate's name in Key Vault",
-        help_text="In place of a client secret: the name of the vault's certificate, as 'name' or "
-        "'name/version'.",
+        help_text="In place of a client secret: the name of the vault's certificate (PEM or PKCS#12, an RSA "
+        "key that may be exported), as 'name' or 'name/version'. It is read as a secret.",
         section=_KEY_VAULT,
     ),
     FormField(
@@ -166,7 +175,8 @@ EXTRA_FIELDS: Final = (
     FormField(
         name="vault_conn_id",
         label="Connection for Key Vault",
-        help_text="The Airflow connection to reach the vault as, where 'connection' is chosen above.",
+        help_text="Where 'connection' is chosen above: the Airflow connection to reach the vault as, of this "
+        "type or of the type 'azure'.",
         section=_KEY_VAULT,
     ),
     FormField(

@@ -21,16 +21,17 @@ _VAULT_NAMES: Final = (
 )
 _CREDENTIALS: Final = ("client_secret", "vault_credential_name", "vault_certificate_name")
 _UNUSED: Final = {
-    SignIn.SERVICE_PRINCIPAL: (),
-    SignIn.MANAGED_IDENTITY: ("client_id", "tenant_id", *_CREDENTIALS, *_VAULT_NAMES),
+    SignIn.SERVICE_PRINCIPAL: ("federated_file",),
+    SignIn.MANAGED_IDENTITY: ("client_id", "tenant_id", "federated_file", *_CREDENTIALS, *_VAULT_NAMES),
     SignIn.WORKLOAD_IDENTITY: _CREDENTIALS,
-    SignIn.INTEGRATED: _CREDENTIALS,
+    SignIn.INTEGRATED: (*_CREDENTIALS, "federated_file"),
 }
 _UNUSED_WHY: Final = {
+    SignIn.SERVICE_PRINCIPAL: "a service principal signs in with a secret or a certificate",
     SignIn.MANAGED_IDENTITY: "a managed identity has no secret, and its client ID stands in "
     "'managed_identity_client_id'",
     SignIn.WORKLOAD_IDENTITY: "a workload identity signs in with the token that its pod is given",
-    SignIn.INTEGRATED: "a person signs in without a secret of the application",
+    SignIn.INTEGRATED: "a person signs in by 'airflow batchad login' and nothing else",
 }
 
 
