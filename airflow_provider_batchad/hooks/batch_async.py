@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from azure.batch.aio import BatchClient
 
     from airflow_provider_batchad.connection import BatchConnection
-    from airflow_provider_batchad.identity.tokens import TokenCallback
+    from airflow_provider_batchad.hooks.shared import SharedClient
     from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse, Steps
 
 T = TypeVar("T")
@@ -20,6 +20,9 @@ T = TypeVar("T")
 
 class AzureBatchAdAsyncHook:
     """Signs in to Azure Batch as the connection says, and talks to the Batch service, without blocking.
+
+    All hooks of one event loop whose connections say the same share one client and one token callback; the
+    last one to close closes it.
 
     Source: `Batch service REST API <https://learn.microsoft.com/rest/api/batchservice/>`__.
 
@@ -29,8 +32,7 @@ class AzureBatchAdAsyncHook:
     def __init__(self, batchad_conn_id: str = AzureBatchAdHook.default_conn_name) -> None:
         self.batchad_conn_id = batchad_conn_id
         self._connection: BatchConnection | None = None
-        self._callback: TokenCallback | None = None
-        self._client: BatchClient | None = None
+        self._borrowed: list[SharedClient] = []
 
     async def get_connection(self) -> BatchConnection:
         """The Airflow connection, parsed and checked.
@@ -47,17 +49,19 @@ class AzureBatchAdAsyncHook:
         return self._connection
 
     async def get_conn(self) -> BatchClient:
-        """azure-batch's async client; each of its requests asks for a token that is valid then."""
-        if self._client is None:
-            from airflow_provider_batchad.hooks.clients import async_batch_client
-            from airflow_provider_batchad.hooks.masking import masker_on_loop
-            from airflow_provider_batchad.hooks.resolve import token_callback
+        """azure-batch's async client; each of its requests asks for a token that is valid then.
 
-            connection = await self.get_connection()
-            on_secret = masker_on_loop(asyncio.get_running_loop())
-            self._callback = token_callback(connection, on_secret=on_secret)
-            self._client = async_batch_client(connection, self._callback)
-        return self._client
+        Others may use it too: close the hook and not the client.
+        """
+        return (await self._borrow()).client
+
+    async def _borrow(self) -> SharedClient:
+        if not self._borrowed:
+            from airflow_provider_batchad.hooks.shared import borrow_client
+
+            # Two who ask this hook at once borrow twice; closing gives all of it back.
+            self._borrowed.append(await borrow_client(await self.get_connection()))
+        return self._borrowed[0]
 
     async def send(self, request: BatchRequest) -> BatchResponse:
         """Send one request and return its answer.
@@ -71,16 +75,16 @@ class AzureBatchAdAsyncHook:
         from airflow_provider_batchad.hooks.answers import batch_response, http_request, translate
         from airflow_provider_batchad.hooks.resolve import describe_principal
 
-        client = await self.get_conn()
+        borrowed = await self._borrow()
         connection = await self.get_connection()
         bounded = request.max_bytes is not None
         try:
-            response = await client.send_request(http_request(request), stream=bounded)
+            response = await borrowed.client.send_request(http_request(request), stream=bounded)
             async with response:
                 content = await _first_bytes(response, request.max_bytes)
                 return batch_response(response.status_code, response.headers, content)
         except AzureError as error:
-            principal = describe_principal(connection, self._callback)
+            principal = describe_principal(connection, borrowed.callback)
             raise translate(
                 error, request, connection.account_url, principal
             ) from None  # the SDKs' own texts repeat what was sent or read
@@ -104,10 +108,11 @@ class AzureBatchAdAsyncHook:
                 error = exc
 
     async def close(self) -> None:
-        """Close the client's connections; the next request opens them anew."""
-        if self._client is not None:
-            await self._client.close()
-            self._client = None
+        """Give the client back; the next request borrows it anew."""
+        while self._borrowed:
+            from airflow_provider_batchad.hooks.shared import give_back
+
+            await give_back(self._borrowed.pop())
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,0 +1,40 @@
+"""Which processes may share a token: those that would ask the same question."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_batchad.connection import SignIn
+
+if TYPE_CHECKING:
+    from airflow_provider_batchad.connection import BatchConnection
+
+# What a token does not depend on; whatever else a connection has keeps two of them apart.
+_INDIFFERENT: Final = ("account_resource_id", "account_url", "conn_id", "least_privilege")
+# What azure-identity reads to find out who it is: managed identity, workload identity, a secret.
+_ENVIRONMENT: Final = ("AZURE_", "IDENTITY_", "IMDS_", "MSI_")
+
+
+def cache_key(connection: BatchConnection, environment: Mapping[str, str], *, encrypted_with: str) -> str:
+    """A hash of everything that decides whose token it is and for what; 64 hexadecimal digits.
+
+    The client secret is part of it where it stands in the connection: whoever knows only an application's ID
+    is not handed a token that the application got.
+
+    :param environment: of this process; it counts where the machine has a say.
+    :param encrypted_with: tells keys of encryption apart, so that two deployments of one user do not write
+        over what the other one reads.
+    """
+    settings = asdict(connection)
+    for name in _INDIFFERENT:
+        del settings[name]
+    by_machine = connection.sign_in is not SignIn.SERVICE_PRINCIPAL or connection.vault_url is not None
+    machine = {
+        name: value for name, value in environment.items() if by_machine and name.startswith(_ENVIRONMENT)
+    }
+    question = {"settings": settings, "machine": machine, "encrypted_with": encrypted_with}
+    return hashlib.sha256(json.dumps(question, sort_keys=True, default=str).encode()).hexdigest()

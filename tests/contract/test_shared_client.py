@@ -1,0 +1,171 @@
+"""One client and one token callback for all who wait on one connection in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, shared
+from airflow_provider_batchad.jobs import requests
+from airflow_provider_batchad.local.client_settings import client_environment, describe_connection
+from airflow_provider_batchad.local.config import LocalAzureConfig
+from airflow_provider_batchad.local.faults import FaultRule
+from airflow_provider_batchad.triggers import AzureBatchJobTrigger, job
+from tests.contract.batch_fixtures import eventually
+from tests.contract.signing_in import SigningIn, running
+
+LIST = requests.list_jobs(select="id", page_size=1)
+
+
+@pytest.fixture
+def signing_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SigningIn]:
+    with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
+        connection = describe_connection(signing_in.azure)
+        for name, value in client_environment(signing_in.azure).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AIRFLOW_CONN_THE_SAME", json.dumps(connection))
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_LENIENT",
+            json.dumps({**connection, "extra": {**connection["extra"], "least_privilege": "warn"}}),
+        )
+        yield signing_in
+    assert shared._shared == {}
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[shared.SharedClient]:
+    """Every client that is made."""
+    clients: list[shared.SharedClient] = []
+    make = shared._make
+
+    def remember(*arguments):
+        clients.append(make(*arguments))
+        return clients[-1]
+
+    monkeypatch.setattr(shared, "_make", remember)
+    return clients
+
+
+def is_open(client: shared.SharedClient) -> bool:
+    return client.client._client._pipeline._transport.session is not None
+
+
+async def test_a_thousand_triggers_make_one_client_and_one_token_request(signing_in, made, monkeypatch):
+    monkeypatch.setattr(job, "SETTLE_SECONDS", 0.0)
+
+    async def wait(number: int) -> str:
+        trigger = AzureBatchJobTrigger("batchad_default", f"absent-{number}")
+        statuses = [event.payload["status"] async for event in trigger.run()]
+        assert len(statuses) == 1
+        return statuses[0]
+
+    assert set(await asyncio.gather(*map(wait, range(1000)))) == {"gone"}
+    assert len(made) == 1
+    assert not is_open(made[0])
+    assert signing_in.count("entra", "Token") == 1
+    assert signing_in.count("keyvault", "Get Secret") == 2  # one is the challenge
+    assert signing_in.count("batch", "Get Job") == 1000
+
+
+async def test_connections_that_say_the_same_share_and_others_do_not(signing_in, made):
+    async with AzureBatchAdAsyncHook() as one, AzureBatchAdAsyncHook("the_same") as same:
+        assert await one.get_conn() is await same.get_conn()
+        async with AzureBatchAdAsyncHook("lenient") as other:
+            assert await other.get_conn() is not await one.get_conn()
+    assert len(made) == 2
+
+
+async def test_the_client_lives_until_its_last_user_is_done(signing_in, made):
+    first, second = AzureBatchAdAsyncHook(), AzureBatchAdAsyncHook()
+    await first.send(LIST)
+    await second.send(LIST)
+    await first.close()
+    await first.close()
+    assert is_open(made[0])
+    await second.send(LIST)
+    await second.close()
+    assert not is_open(made[0])
+    await second.send(LIST)
+    await second.close()
+    assert len(made) == 2
+
+
+async def test_a_hook_that_many_use_at_once_gives_everything_back(signing_in, made):
+    hook = AzureBatchAdAsyncHook()
+    await asyncio.gather(*(hook.send(LIST) for _ in range(10)))
+    await hook.close()
+    assert [client.users for client in made] == [0]
+    assert not is_open(made[0])
+
+
+async def test_those_who_are_cancelled_give_back_and_the_others_go_on(signing_in, made):
+    fault = signing_in.azure.faults.add(FaultRule(service="batch", operation="List Jobs", hold=True))
+
+    async def ask() -> int:
+        async with AzureBatchAdAsyncHook() as hook:
+            return (await hook.send(LIST)).status
+
+    tasks = [asyncio.create_task(ask()) for _ in range(40)]
+    await asyncio.to_thread(eventually, lambda: made and made[0].users == 40)
+    for number, task in enumerate(tasks[:30]):
+        # At different points of their way, the last ones in the midst of closing.
+        task.cancel()
+        if number % 3 == 0:
+            await asyncio.sleep(0)
+            task.cancel()
+    signing_in.azure.faults.remove(fault.id)
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(answer, asyncio.CancelledError) for answer in answers[:30])
+    assert answers[30:] == [200] * 10
+    assert [client.users for client in made] == [0]
+    assert not is_open(made[0])
+
+
+async def test_one_who_is_cancelled_while_closing_still_closes_the_client(signing_in, made):
+    hook = AzureBatchAdAsyncHook()
+    await hook.send(LIST)
+    closing = asyncio.create_task(hook.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await asyncio.to_thread(eventually, lambda: not is_open(made[0]))
+    assert made[0].users == 0
+
+
+def test_each_event_loop_has_its_own(signing_in, made):
+    async def ask(hook: AzureBatchAdAsyncHook) -> None:
+        await hook.send(LIST)
+        ready.wait()
+        await hook.close()
+
+    ready = threading.Barrier(2)
+    threads = [threading.Thread(target=asyncio.run, args=(ask(AzureBatchAdAsyncHook()),)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 2
+
+
+def test_what_a_loop_left_behind_is_forgotten(signing_in, made):
+    hook = AzureBatchAdAsyncHook()
+
+    async def leave() -> None:
+        await hook.get_conn()
+
+    asyncio.run(leave())
+    assert len(shared._shared) == 1
+
+    async def ask() -> None:
+        async with AzureBatchAdAsyncHook() as other:
+            await other.send(LIST)
+
+    asyncio.run(ask())
+    assert len(made) == 2
+    eventually(lambda: shared._shared == {})
