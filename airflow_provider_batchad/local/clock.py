@@ -6,13 +6,18 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Final
+
+# Before the epoch no token can be issued; the last thousand years are room for what is reckoned from now.
+_FIRST: Final = datetime(1970, 1, 1, tzinfo=UTC).timestamp()
+_LAST: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
 
 class Clock:
     """UTC time that can be set, advanced and frozen while everything runs; safe among threads.
 
-    A clock that was set goes on ticking from there; only :meth:`freeze` stops it. What waits for a moment
-    subscribes, since a jump wakes no ``asyncio`` timer.
+    A clock that was set goes on ticking from there; only :meth:`freeze` stops it, until :meth:`run`. What
+    waits for a moment subscribes, since a jump wakes no ``asyncio`` timer.
     """
 
     def __init__(self) -> None:
@@ -35,17 +40,25 @@ class Clock:
         """Whether this is the machine's own time."""
         return self._frozen_at is None and self._offset_seconds == 0.0
 
+    @property
+    def is_frozen(self) -> bool:
+        """Whether it stands still."""
+        return self._frozen_at is not None
+
     def set(self, moment: datetime) -> None:
         """Go on from ``moment``.
 
-        :raises ValueError: it has no time zone.
+        :raises ValueError: it has no time zone, or is not between 1970 and 9000.
         """
         if moment.tzinfo is None:
             raise ValueError("moment must have a time zone, such as datetime(2026, 1, 1, tzinfo=UTC)")
         self._jump(to=moment.timestamp())
 
     def advance(self, by: timedelta | float) -> None:
-        """Jump by this much: a ``timedelta`` or seconds; negative goes back."""
+        """Jump by this much: a ``timedelta`` or seconds; negative goes back.
+
+        :raises ValueError: that is not between 1970 and 9000.
+        """
         seconds = by.total_seconds() if isinstance(by, timedelta) else by
         self._jump(by=seconds)
 
@@ -53,6 +66,14 @@ class Clock:
         """Stop here; :meth:`set` and :meth:`advance` still move it."""
         with self._lock:
             self._frozen_at = self.time()
+        self._tell()
+
+    def run(self) -> None:
+        """Tick on from here, after :meth:`freeze`."""
+        with self._lock:
+            if self._frozen_at is not None:
+                self._offset_seconds = self._frozen_at - time.time()
+                self._frozen_at = None
         self._tell()
 
     def real(self) -> None:
@@ -80,6 +101,8 @@ class Clock:
     def _jump(self, *, to: float | None = None, by: float = 0.0) -> None:
         with self._lock:
             target = self.time() + by if to is None else to
+            if not _FIRST <= target <= _LAST:
+                raise ValueError("the clock goes from 1970 to 9000")
             if self._frozen_at is not None:
                 self._frozen_at = target
             else:

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from airflow_provider_batchad.local.access import Role
+    from airflow_provider_batchad.local.faults import FaultRule
 
 DEFAULT_PORT: Final = 10443
 SERVICES: Final = ("entra", "identity", "keyvault", "batch", "storage", "control", "management")
@@ -195,6 +198,9 @@ class LocalAzureConfig:
         for them by value.
     :param ledger_size: how many requests the ledger keeps; the counts cover all of them.
     :param job_quota: how many jobs and job schedules may be active at once; Azure grants 1,000 at most.
+    :param clock: where the clock starts, with a time zone; the machine's own time by default.
+    :param frozen: whether it stands still there.
+    :param faults: rules in force from the first request on.
     """
 
     host: str = "localhost"
@@ -223,6 +229,9 @@ class LocalAzureConfig:
     secrets_file: Path | None = None
     ledger_size: int = 200_000
     job_quota: int = 1000
+    clock: datetime | None = None
+    frozen: bool = False
+    faults: tuple[FaultRule, ...] = ()
 
     def __post_init__(self) -> None:
         if self.host not in LOOPBACK_HOSTS:
@@ -232,6 +241,8 @@ class LocalAzureConfig:
             )
         if not 0 <= self.port <= 65535 - len(SERVICES):
             raise ValueError(f"port must be 0 (any) to {65535 - len(SERVICES)}, not {self.port}")
+        if self.clock is not None and self.clock.tzinfo is None:
+            raise ValueError("clock must have a time zone, such as 2026-01-01T00:00:00Z")
         if self.token_lifetime_seconds <= 0:
             raise ValueError(f"token_lifetime_seconds must be above 0, not {self.token_lifetime_seconds}")
 

@@ -82,17 +82,23 @@ class Control:
         return web.json_response({"status": "ready"})
 
     async def list_ledger(self, request: web.Request) -> web.StreamResponse:
-        """``GET /ledger?service=&operation=&principal=&status=&after=&limit=``."""
+        """``GET /ledger?service=&operation=&principal=&status=&after=&limit=&newest=``.
+
+        ``service`` may stand there several times; of what fits, the first ``limit`` or the last ``newest``.
+        """
         query = request.query
         entries = self._azure.ledger.entries(
-            service=query.get("service"),
+            service=query.getall("service", None),
             operation=query.get("operation"),
             principal=query.get("principal"),
             status=_read_number(request, "status"),
             after=_read_number(request, "after") or 0,
         )
         limit = _read_number(request, "limit")
+        newest = _read_number(request, "newest")
         shown = entries if limit is None else entries[:limit]
+        if newest is not None:
+            shown = shown[max(0, len(shown) - newest) :]
         body = {"entries": [one.as_json() for one in shown], "last": self._azure.ledger.last_sequence}
         return web.json_response(body)
 
@@ -136,22 +142,29 @@ class Control:
     async def show_clock(self, _request: web.Request) -> web.StreamResponse:
         """``GET /clock``."""
         clock = self._azure.clock
-        return web.json_response({"now": clock.now().isoformat(), "is_real": clock.is_real})
+        return web.json_response(
+            {"now": clock.now().isoformat(), "is_real": clock.is_real, "is_frozen": clock.is_frozen}
+        )
 
     async def change_clock(self, request: web.Request) -> web.StreamResponse:
-        """``PUT /clock``: ``set``, ``advance_seconds``, ``freeze`` or ``real``."""
+        """``PUT /clock``: ``set``, ``advance_seconds``, ``freeze``, ``run`` or ``real``."""
         from airflow_provider_batchad.local.control_bodies import ClockBody
 
         body = await read_body(request, ClockBody)
         clock = self._azure.clock
-        if body.set is not None:
-            clock.set(body.set)
-        elif body.advance_seconds is not None:
-            clock.advance(body.advance_seconds)
-        elif body.freeze:
-            clock.freeze()
-        else:
-            clock.real()
+        try:
+            if body.set is not None:
+                clock.set(body.set)
+            elif body.advance_seconds is not None:
+                clock.advance(body.advance_seconds)
+            elif body.freeze:
+                clock.freeze()
+            elif body.run:
+                clock.run()
+            else:
+                clock.real()
+        except ValueError as error:
+            raise ControlRefused(400, str(error)) from None
         return await self.show_clock(request)
 
 

@@ -20,14 +20,15 @@ class ClockBody(_Body):
     """``PUT /clock``: exactly one of these."""
 
     set: AwareDatetime | None = None
-    advance_seconds: float | None = None
+    advance_seconds: float | None = Field(default=None, allow_inf_nan=False)
     freeze: Literal[True] | None = None
+    run: Literal[True] | None = None
     real: Literal[True] | None = None
 
     @model_validator(mode="after")
     def _check_one(self) -> ClockBody:
         if len(self.model_fields_set) != 1:
-            raise ValueError("give exactly one of set, advance_seconds, freeze, real")
+            raise ValueError("give exactly one of set, advance_seconds, freeze, run, real")
         return self
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -96,7 +96,7 @@ class Ledger:
     def entries(
         self,
         *,
-        service: str | None = None,
+        service: str | Collection[str] | None = None,
         operation: str | None = None,
         principal: str | None = None,
         status: int | None = None,
@@ -104,15 +104,17 @@ class Ledger:
     ) -> tuple[LedgerEntry, ...]:
         """The kept entries that fit, oldest first.
 
+        :param service: one, or several.
         :param after: only those with a higher ``sequence``.
         """
+        services = (service,) if isinstance(service, str) else service
         with self._lock:
             kept: Iterable[LedgerEntry] = tuple(self._entries)
         return tuple(
             entry
             for entry in kept
             if entry.sequence > after
-            and (service is None or entry.service == service)
+            and (services is None or entry.service in services)
             and (operation is None or entry.operation.casefold() == operation.casefold())
             and (principal is None or entry.principal == principal)
             and (status is None or entry.status == status)

@@ -62,8 +62,14 @@ class LocalAzure:
     def __init__(self, config: LocalAzureConfig | None = None) -> None:
         self.config = config or LocalAzureConfig(port=0)
         self.clock = Clock()
+        if self.config.clock is not None:
+            self.clock.set(self.config.clock)
+        if self.config.frozen:
+            self.clock.freeze()
         self.ledger = Ledger(size=self.config.ledger_size)
         self.faults = FaultRules()
+        for rule in self.config.faults:
+            self.faults.add(rule)
         self.roles = RoleBook((*BUILTIN_ROLES, *self.config.roles))
         self.tokens = TokenAuthority(clock=self.clock)
         self.secrets_file = SecretsFile(self.config.secrets_file)

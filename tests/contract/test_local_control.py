@@ -64,6 +64,9 @@ def test_ledger_can_be_filtered_counted_and_cleared(
     assert [one["sequence"] for one in only["entries"]] == [bad["sequence"]]
     after = control("GET", f"/ledger?service=entra&after={good['sequence']}")
     assert [one["status"] for one in after["entries"]] == [401]
+    newest = control("GET", "/ledger?service=entra&service=batch&newest=1")
+    assert [one["status"] for one in newest["entries"]] == [401]
+    assert control("GET", "/ledger?service=entra&newest=0")["entries"] == []
     assert control("GET", "/ledger/counts")["entra"] == {"Token": 2}
     control("DELETE", "/ledger", status=204)
     assert "entra" not in control("GET", "/ledger/counts")
@@ -142,6 +145,10 @@ def test_clock_moves_and_comes_back(
     answer = session.get(f"{local_azure.endpoints.entra}/common/discovery/v2.0/keys")
     assert answer.headers["Date"] == "Tue, 01 Jan 2030 01:00:00 GMT"
     assert control("PUT", "/clock", {"real": True})["is_real"]
+    assert control("PUT", "/clock", {"freeze": True})["is_frozen"]
+    assert not control("PUT", "/clock", {"run": True})["is_frozen"]
+    assert "1970 to 9000" in control("PUT", "/clock", {"advance_seconds": 1e15}, status=400)["error"]
+    control("PUT", "/clock", {"real": True})
     refused = control("PUT", "/clock", {"freeze": True, "real": True}, status=400)
     assert "exactly one" in refused["error"]
     control("PUT", "/clock", {"set": "2030-01-01T00:00:00"}, status=400)

@@ -38,6 +38,27 @@ def test_frozen_clock_stands_until_it_is_moved() -> None:
     assert not clock.is_real
 
 
+def test_frozen_clock_runs_on_from_where_it_stood() -> None:
+    clock = Clock()
+    clock.set(MOMENT)
+    clock.run()
+    assert clock.now() >= MOMENT
+    clock.freeze()
+    clock.set(MOMENT)
+    assert clock.is_frozen
+    clock.run()
+    assert not clock.is_frozen
+    assert MOMENT <= clock.now() < MOMENT + timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("by", [-1e12, 1e12, float("inf"), float("nan")])
+def test_time_that_no_token_could_carry_is_refused(by: float) -> None:
+    clock = Clock()
+    with pytest.raises(ValueError, match="1970 to 9000"):
+        clock.advance(by)
+    assert clock.is_real
+
+
 def test_moment_without_a_time_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         Clock().set(datetime(2030, 1, 1))  # noqa: DTZ001
