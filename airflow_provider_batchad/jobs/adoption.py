@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from airflow_provider_batchad.errors import BatchServiceError, NotFound, OutputUnavailable
 from airflow_provider_batchad.jobs import requests
+from airflow_provider_batchad.jobs.kept import read_kept
 from airflow_provider_batchad.jobs.naming import Attempt, job_id, parse_attempt
 from airflow_provider_batchad.jobs.outcome import JobOutcome, read_outcome
 from airflow_provider_batchad.jobs.outputs import read_outputs
@@ -74,25 +76,57 @@ def supersede(plan: Plan, known: KnownJobs) -> Steps[tuple[str, ...]]:
     return tuple(superseded)
 
 
-def find_adoptable(plan: Plan, known: KnownJobs, task_ids: Sequence[str]) -> Steps[dict[str, Any] | None]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What of the earlier tries of this epoch this one goes on with.
+
+    :param job: the job to attach to; ``None`` where this try makes one of its own.
+    :param earlier: ids of the jobs before it whose successes are kept, from the oldest to the newest.
+    :param kept: task id → which of them holds its result.
+    """
+
+    job: dict[str, Any] | None
+    earlier: tuple[str, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
+
+
+def look_back(plan: Plan, known: KnownJobs, task_ids: Sequence[str]) -> Steps[Found]:
     """This try's own job, or the newest of this epoch that lives, or that succeeded and left its outputs."""
     own = [(attempt, job) for attempt, job in known if plan.is_of_this_epoch(attempt)]
-    for attempt, job in sorted(own, key=lambda pair: pair[0].number, reverse=True):
+    own.sort(key=lambda pair: pair[0].number)
+    for position, (attempt, job) in reversed(list(enumerate(own))):
         if attempt == plan.attempt or state_of(job) in ALIVE:
-            return job
+            return (yield from _attach(plan, job, own[:position], task_ids))
         if state_of(job) == "completed":
-            outcome = yield from read_outcome(job["id"], task_ids)
+            found = yield from _attach(plan, job, own[:position], task_ids)
+            outcome = yield from read_outcome(job["id"], task_ids, found.kept)
             succeeded = outcome.succeeded(plan.max_failed_tasks)
             if succeeded and (yield from _left_outputs(plan, outcome, task_ids)):
-                return job
-    return None
+                return found
+            if plan.keeps_successes:
+                break
+    # Only the newest job can hold what the ones before it lack.
+    return (yield from _attach(plan, None, own, task_ids))
+
+
+def _attach(
+    plan: Plan, job: dict[str, Any] | None, before: KnownJobs, task_ids: Sequence[str]
+) -> Steps[Found]:
+    if not plan.keeps_successes:
+        return Found(job=job)
+    earlier = tuple(one["id"] for _, one in before if state_of(one) == "completed")
+    kept = yield from read_kept(earlier, task_ids, plan.outputs, plan.max_output_bytes)
+    return Found(job=job, earlier=earlier, kept=kept)
 
 
 def _left_outputs(plan: Plan, outcome: JobOutcome, task_ids: Sequence[str]) -> Steps[bool]:
     # Without them, each further try would attach to the job and fail for the same reason.
     failed = {failure.task_id for failure in outcome.failures}
+    reading = read_outputs(
+        outcome.job_id, task_ids, plan.outputs, plan.max_output_bytes, failed=failed, kept=outcome.kept
+    )
     try:
-        yield from read_outputs(outcome.job_id, task_ids, plan.outputs, plan.max_output_bytes, failed=failed)
+        yield from reading
     except OutputUnavailable as error:
         return error.too_large
     return True

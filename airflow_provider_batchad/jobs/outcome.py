@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from airflow_provider_batchad.errors import BatchServiceError, NotFound, Unreachable
+from airflow_provider_batchad.errors import NotFound
 from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.jobs.redaction import redact_signatures
 from airflow_provider_batchad.jobs.rest import Steps, ask
+from airflow_provider_batchad.jobs.timing import Timing, measure
 
-_TASK_SELECT = "id,state,executionInfo"
+_TASK_SELECT = "id,state,executionInfo,nodeInfo"
 _JOB_SELECT = "id,state,creationTime,executionInfo"
-TAIL_BYTES = 4096
 
 
 class Ending(StrEnum):
@@ -36,23 +36,31 @@ class TaskFailure:
 
     :param exit_code: ``None`` where no process of it ran, or where it was killed from outside.
     :param reason: the service's code and message, such as ``FailureExitCode: …``.
+    :param code: the service's code alone.
+    :param node_id: where it ran last.
     :param stderr_tail: the end of its ``stderr.txt``; empty where it could not be read.
+    :param stdout_tail: the end of its ``stdout.txt``, the same way.
     """
 
     task_id: str
     exit_code: int | None
     reason: str
+    code: str | None = None
+    node_id: str | None = None
     stderr_tail: str = ""
+    stdout_tail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobOutcome:
     """What became of a job and of the tasks that were submitted in it.
 
+    :param succeeded_tasks: those that an earlier job finished are counted with them.
     :param failures: in the order in which the tasks were given.
     :param unfinished: tasks that never came to an end.
     :param missing: tasks that were submitted and that the job does not hold.
-    :param exit_codes: how many tasks ended with which exit code.
+    :param exit_codes: how many tasks ended with which exit code, in this job.
+    :param kept: task id → the earlier job that holds its result.
     """
 
     job_id: str
@@ -67,6 +75,8 @@ class JobOutcome:
     missing: tuple[str, ...]
     retries: int
     exit_codes: Mapping[str, int]
+    kept: Mapping[str, str] = field(default_factory=dict)
+    timing: Timing = field(default_factory=Timing)
 
     def ending(self, max_failed_tasks: int = 0) -> Ending:
         """In what way it ended, with up to ``max_failed_tasks`` failed tasks let pass."""
@@ -87,12 +97,17 @@ class JobOutcome:
         """Whether every submitted task is complete, and all but ``max_failed_tasks`` of them succeeded."""
         return self.ending(max_failed_tasks) is Ending.SUCCEEDED
 
+    def job_of(self, task_id: str) -> str:
+        """The job that holds the result of a task that succeeded."""
+        return self.kept.get(task_id, self.job_id)
+
     def summary(self) -> dict[str, Any]:
         """What goes to XCom: plain data, bounded in size whatever the number of tasks."""
         return {
             "job_id": self.job_id,
             "tasks": self.submitted,
             "succeeded": self.succeeded_tasks,
+            "succeeded_in_earlier_jobs": len(self.kept),
             "failed": len(self.failures),
             "failed_task_ids": [failure.task_id for failure in self.failures[:100]],
             "exit_codes": dict(Counter(self.exit_codes).most_common(100)),
@@ -100,31 +115,55 @@ class JobOutcome:
             "terminate_reason": self.terminate_reason,
             "start_time": self.started,
             "end_time": self.ended,
+            **self.timing.summary(),
         }
 
 
-def read_outcome(job_id: str, task_ids: Iterable[str]) -> Steps[JobOutcome]:
+def read_outcome(
+    job_id: str, task_ids: Iterable[str], kept: Mapping[str, str] | None = None
+) -> Steps[JobOutcome]:
     """Read the job and its tasks, a thousand a page.
 
     :param task_ids: the tasks that were submitted, in their order.
+    :param kept: task id → the earlier job in which it succeeded; such a task need not be in this one.
     """
     wanted = tuple(task_ids)
     try:
         job = (yield from ask(requests.get_job(job_id, select=_JOB_SELECT))).json()
-        tasks = yield from requests.all_pages(requests.list_tasks(job_id, select=_TASK_SELECT))
+        tasks = yield from list_tasks(job_id)
     except NotFound:
         return _gone(job_id, wanted)
-    return _judge(job, {task["id"].casefold(): task for task in tasks}, wanted)
+    return _judge(job, tasks, wanted, kept or {})
+
+
+def list_tasks(job_id: str) -> Steps[dict[str, Mapping[str, Any]]]:
+    """The state and the execution of every task of a job, by its id in lower case."""
+    tasks = yield from requests.all_pages(requests.list_tasks(job_id, select=_TASK_SELECT))
+    return {task["id"].casefold(): task for task in tasks}
+
+
+def succeeded(task: Mapping[str, Any]) -> bool:
+    """Whether a task is complete and succeeded."""
+    execution = task.get("executionInfo") or {}
+    done = str(task.get("state", "")).casefold() == "completed"
+    return done and str(execution.get("result", "")).casefold() == "success"
 
 
 def _judge(
-    job: Mapping[str, Any], tasks: Mapping[str, Mapping[str, Any]], wanted: tuple[str, ...]
+    job: Mapping[str, Any],
+    tasks: Mapping[str, Mapping[str, Any]],
+    wanted: tuple[str, ...],
+    kept: Mapping[str, str],
 ) -> JobOutcome:
     failures, unfinished, missing = [], [], []
+    used: dict[str, str] = {}
     exit_codes: Counter[str] = Counter()
     retries = 0
     for task_id in wanted:
         task = tasks.get(task_id.casefold())
+        if task is None and task_id in kept:
+            used[task_id] = kept[task_id]
+            continue
         if task is None:
             missing.append(task_id)
             continue
@@ -134,8 +173,8 @@ def _judge(
             unfinished.append(task_id)
             continue
         exit_codes[str(execution.get("exitCode", "none"))] += 1
-        if str(execution.get("result", "")).casefold() != "success":
-            failures.append(_failure(task_id, execution))
+        if not succeeded(task):
+            failures.append(_failure(task_id, task))
     execution = job.get("executionInfo") or {}
     return JobOutcome(
         job_id=job["id"],
@@ -150,10 +189,15 @@ def _judge(
         missing=tuple(missing),
         retries=retries,
         exit_codes=exit_codes,
+        kept=used,
+        timing=measure(
+            job.get("creationTime"), {name: task.get("executionInfo") or {} for name, task in tasks.items()}
+        ),
     )
 
 
-def _failure(task_id: str, execution: Mapping[str, Any]) -> TaskFailure:
+def _failure(task_id: str, task: Mapping[str, Any]) -> TaskFailure:
+    execution = task.get("executionInfo") or {}
     info = execution.get("failureInfo") or {}
     details = "; ".join(f"{item.get('name')}: {item.get('value')}" for item in info.get("details") or ())
     reason = ": ".join(part for part in (info.get("code"), info.get("message")) if part)
@@ -161,6 +205,8 @@ def _failure(task_id: str, execution: Mapping[str, Any]) -> TaskFailure:
         task_id=task_id,
         exit_code=execution.get("exitCode"),
         reason=redact_signatures(f"{reason} ({details})" if details else reason),
+        code=info.get("code"),
+        node_id=(task.get("nodeInfo") or {}).get("nodeId"),
     )
 
 
@@ -179,38 +225,3 @@ def _gone(job_id: str, wanted: tuple[str, ...]) -> JobOutcome:
         retries=0,
         exit_codes={},
     )
-
-
-def with_stderr(outcome: JobOutcome, *, most: int) -> Steps[JobOutcome]:
-    """``outcome`` with the end of stderr of the first ``most`` failures; one that is gone is left empty."""
-    failures = list(outcome.failures)
-    for number, failure in enumerate(failures[:most]):
-        tail = yield from read_tail(outcome.job_id, failure.task_id, "stderr.txt")
-        failures[number] = replace(failure, stderr_tail=tail)
-    return replace(outcome, failures=tuple(failures))
-
-
-def read_tail(job_id: str, task_id: str, file_path: str, max_bytes: int = TAIL_BYTES) -> Steps[str]:
-    """The last ``max_bytes`` bytes of a task's file; empty where it cannot be read now, or its node is gone.
-
-    :raises BatchServiceError: the principal may not read it.
-    """
-    try:
-        properties = yield from ask(requests.get_task_file_properties(job_id, task_id, file_path))
-        size = int(properties.headers.get("content-length", "0"))
-        if not size:
-            return ""
-        start = max(0, size - max_bytes)
-        tail = yield from ask(
-            requests.get_task_file(job_id, task_id, file_path, start=start, max_bytes=max_bytes)
-        )
-    except Unreachable:
-        return ""
-    except BatchServiceError as error:
-        # The tail of a log is no verdict, and must not stand in for one.
-        if error.retryable or error.status in (404, 409, 416):
-            return ""
-        raise
-    text = tail.content.decode(errors="replace")
-    whole_lines = text.partition("\n")[2] if start else text
-    return whole_lines or text

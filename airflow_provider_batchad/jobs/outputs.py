@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from airflow_provider_batchad.errors import BatchServiceError, OutputUnavailable
@@ -20,23 +20,26 @@ def read_outputs(
     max_bytes: int,
     *,
     failed: Collection[str] = (),
+    kept: Mapping[str, str] | None = None,
 ) -> Steps[list[Any]]:
     """One result for each task: the file's content, or a dict of them where ``names`` is a list.
 
     :param names: files below the tasks' working directories; ``*.json`` is parsed, the rest is text.
     :param max_bytes: the most that all results together may take, since they go to XCom.
     :param failed: tasks whose failure was let pass: ``None`` stands for a file that they did not write whole.
+    :param kept: task id → the earlier job that holds its files.
     :raises OutputUnavailable: a file is not there, is no JSON, or there is too much; names the task.
     """
     results = []
     left = max_bytes
     for task_id in task_ids:
+        job = (kept or {}).get(task_id, job_id)
         files: dict[str, Any] = {}
         for name in [names] if isinstance(names, str) else names:
             try:
-                content = yield from _read(job_id, task_id, name, left)
+                content = yield from _read(job, task_id, name, left)
                 left -= len(content)
-                files[name] = _parse(job_id, task_id, name, content)
+                files[name] = _parse(job, task_id, name, content)
             except OutputUnavailable as error:
                 if task_id not in failed or error.too_large:
                     raise

@@ -40,6 +40,7 @@ class Plan:
     :param max_failed_tasks: up to so many failed tasks, an earlier try's job has succeeded.
     :param outputs: files that each task must have left, for that job to be worth attaching to.
     :param max_output_bytes: how much of them is read.
+    :param keeps_successes: a retry runs only the tasks that did not succeed in the jobs of earlier tries.
     """
 
     prefix: str
@@ -51,6 +52,7 @@ class Plan:
     max_failed_tasks: int = 0
     outputs: tuple[str, ...] = ()
     max_output_bytes: int = 0
+    keeps_successes: bool = False
 
     @property
     def job_id(self) -> str:

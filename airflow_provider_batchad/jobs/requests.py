@@ -85,12 +85,16 @@ def terminate_job(job_id: str, *, reason: str, etag: str | None = None) -> Batch
     return _with_body("Terminate Job", "POST", f"/jobs/{_segment(job_id)}/terminate", body, headers)
 
 
-def delete_job(job_id: str) -> BatchRequest:
+def delete_job(job_id: str, *, etag: str | None = None) -> BatchRequest:
     """Delete Job.
 
     Source: https://learn.microsoft.com/rest/api/batchservice/jobs/delete-job
+
+    :param etag: delete only the version of the job that has this ETag.
     """
-    return BatchRequest(operation="Delete Job", method="DELETE", path=f"/jobs/{_segment(job_id)}")
+    headers = {"If-Match": etag} if etag else {}
+    path = f"/jobs/{_segment(job_id)}"
+    return BatchRequest(operation="Delete Job", method="DELETE", path=path, headers=headers)
 
 
 def create_task_collection(job_id: str, tasks: Iterable[bytes]) -> BatchRequest:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from airflow_provider_batchad.jobs.naming import MAX_ID_LENGTH
 from airflow_provider_batchad.jobs.requests import dump
@@ -28,6 +29,16 @@ class TaskSpec:
 
     id: str
     body: bytes
+
+    @classmethod
+    def of(cls, task_id: str, body: Mapping[str, Any]) -> Self:
+        """The task whose JSON says ``body``."""
+        return cls(id=task_id, body=dump(body))
+
+    def load(self) -> dict[str, Any]:
+        """What the JSON says."""
+        body: dict[str, Any] = json.loads(self.body)
+        return body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +138,7 @@ def _task_specs(tasks: Iterable[object]) -> Iterator[TaskSpec]:
             raise SpecificationError(
                 f"{path}.id", f"{task_id!r} is the id of tasks[{other}] too (case does not tell ids apart)"
             )
-        yield TaskSpec(id=task_id, body=dump(body))
+        yield TaskSpec.of(task_id, body)
 
 
 def wall_clock_limit(spec: JobSpec, limit: timedelta) -> dict[str, Any]:

@@ -7,7 +7,7 @@ and no task yet. A job that is not sealed was left half submitted: the next atte
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,8 @@ from airflow_provider_batchad.errors import (
 )
 from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.jobs.adding import add_tasks
-from airflow_provider_batchad.jobs.adoption import JOB_SELECT, find_adoptable, find_jobs, supersede
+from airflow_provider_batchad.jobs.adoption import JOB_SELECT, find_jobs, look_back, supersede
+from airflow_provider_batchad.jobs.kept import without_kept
 from airflow_provider_batchad.jobs.plan import ALIVE, DIGEST_KEY, Plan, metadata_of, state_of
 from airflow_provider_batchad.jobs.rest import Steps, ask
 from airflow_provider_batchad.jobs.spec import JobSpec, wall_clock_limit
@@ -39,6 +40,8 @@ class Submitted:
     :param etag: the version that this attempt wrote; ``None`` where the job was over already.
     :param attached: whether the job was there before.
     :param superseded: jobs of earlier epochs that were terminated first.
+    :param earlier: jobs of earlier tries whose successes are kept, from the oldest to the newest.
+    :param kept: task id → which of them holds its result.
     :param specification_changed: whether the job was made from another specification than this attempt's.
     """
 
@@ -46,6 +49,8 @@ class Submitted:
     etag: str | None
     attached: bool
     superseded: tuple[str, ...] = ()
+    earlier: tuple[str, ...] = ()
+    kept: Mapping[str, str] = field(default_factory=dict)
     specification_changed: bool = False
 
 
@@ -59,7 +64,8 @@ def submit(spec: JobSpec, plan: Plan, now: Callable[[], datetime]) -> Steps[Subm
     looked = now()
     known = yield from find_jobs(plan)
     superseded = yield from supersede(plan, known)
-    job = yield from find_adoptable(plan, known, spec.task_ids)
+    found = yield from look_back(plan, known, spec.task_ids)
+    job = found.job
     attached = job is not None
     if job is None:
         job, attached = yield from _create(spec, plan)
@@ -68,7 +74,8 @@ def submit(spec: JobSpec, plan: Plan, now: Callable[[], datetime]) -> Steps[Subm
     etag = None
     if state_of(job) in ALIVE:
         try:
-            etag = yield from _complete(spec, plan, job, attached, now)
+            left = without_kept(spec, found.kept)
+            etag = yield from _complete(left, plan, job, attached, now)
         except (Conflict, NotFound) as error:
             # It ended, or somebody ended or deleted it, in the meantime: the verdict looks at what is left.
             if not error.is_code(*OVER_CODES) and (yield from is_alive(job["id"])):
@@ -78,6 +85,8 @@ def submit(spec: JobSpec, plan: Plan, now: Callable[[], datetime]) -> Steps[Subm
         etag=etag,
         attached=attached,
         superseded=superseded,
+        earlier=found.earlier,
+        kept=found.kept,
         specification_changed=attached and metadata_of(job).get(DIGEST_KEY) != spec.digest,
     )
 

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import os
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_batchad.errors import BatchServiceError, PermissionDenied, TasksRejected
 from airflow_provider_batchad.hooks.configuration import deployment
 from airflow_provider_batchad.jobs.naming import Attempt, TaskInstanceName, first_try, job_prefix
-from airflow_provider_batchad.jobs.submission import Plan
+from airflow_provider_batchad.jobs.submission import Plan, submit
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
+
+    from airflow_provider_batchad.hooks import AzureBatchAdHook
+    from airflow_provider_batchad.jobs.spec import JobSpec
+    from airflow_provider_batchad.jobs.submission import Submitted
+
+AUTHORS_ERRORS = (
+    "InvalidApplicationPackageReferences",
+    "InvalidPropertyValue",
+    "JobPreparationTaskNotSpecified",
+    "MissingRequiredProperty",
+    "PoolNotFound",
+)
 
 
 def plan_attempt(
@@ -23,6 +38,7 @@ def plan_attempt(
     max_failed_tasks: int,
     outputs: tuple[str, ...],
     max_output_bytes: int,
+    keeps_successes: bool = False,
 ) -> Plan:
     """The plan for this try of the task instance that runs now.
 
@@ -55,7 +71,23 @@ def plan_attempt(
         max_failed_tasks=max_failed_tasks,
         outputs=outputs,
         max_output_bytes=max_output_bytes,
+        keeps_successes=keeps_successes,
     )
+
+
+def submit_once(hook: AzureBatchAdHook, spec: JobSpec, plan: Plan) -> Submitted:
+    """Submit the job of this try, or attach to one that is there.
+
+    :raises AirflowFailException: what Batch refuses would be refused again.
+    """
+    try:
+        return hook.run(submit(spec, plan, now=lambda: datetime.now(UTC)))
+    except (PermissionDenied, TasksRejected) as error:
+        raise AirflowFailException(str(error)) from error
+    except BatchServiceError as error:
+        if error.is_code(*AUTHORS_ERRORS):
+            raise AirflowFailException(str(error)) from error
+        raise
 
 
 def _is_dags_test(dag_run: Any) -> bool:

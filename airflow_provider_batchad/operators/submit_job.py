@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, get_args
 
 from airflow.providers.common.compat.sdk import (
     AirflowFailException,
@@ -14,12 +14,8 @@ from airflow.providers.common.compat.sdk import (
 )
 
 from airflow_provider_batchad.errors import (
-    BatchServiceError,
     JobFailed,
-    OutputUnavailable,
-    PermissionDenied,
     ServiceUnavailable,
-    TasksRejected,
     Unreachable,
 )
 from airflow_provider_batchad.links import JOB_ID_XCOM_KEY, JOB_URL_XCOM_KEY, AzureBatchJobLink, job_url
@@ -30,17 +26,14 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.hooks import AzureBatchAdHook
     from airflow_provider_batchad.jobs.spec import JobSpec
     from airflow_provider_batchad.jobs.submission import Submitted
+    from airflow_provider_batchad.jobs.verdict import Policy
     from airflow_provider_batchad.jobs.waiting import Wait
+    from airflow_provider_batchad.operators.results import Ended
 
 DEFAULT_MAX_OUTPUT_BYTES = 48 * 1024
+Retry = Literal["all_tasks", "failed_tasks"]
+Cleanup = Literal["keep", "delete", "delete_on_success"]
 DEADLINE_MARGIN = timedelta(minutes=10)
-AUTHORS_ERRORS = (
-    "InvalidApplicationPackageReferences",
-    "InvalidPropertyValue",
-    "JobPreparationTaskNotSpecified",
-    "MissingRequiredProperty",
-    "PoolNotFound",
-)
 
 
 class AzureBatchSubmitJobOperator(BaseOperator):
@@ -70,9 +63,18 @@ class AzureBatchSubmitJobOperator(BaseOperator):
     :param max_output_bytes: the most bytes of all outputs together; 48 KiB unless told.
     :param max_failed_tasks: more failed Batch tasks than this fail the Airflow task; 0 unless told. For a
         failure that is let pass, ``outputs`` has ``None`` where the task did not write its file.
+    :param retry: what an Airflow retry runs again: ``"all_tasks"``, or ``"failed_tasks"``: a job of those
+        tasks alone that did not succeed in the jobs of the tries before, without their dependencies on
+        tasks that did; the results of both are returned. A clear runs all tasks in either case.
+    :param cleanup: what becomes of the job after its end: ``"keep"``, ``"delete"``, or
+        ``"delete_on_success"``. Never changes the verdict; a job that further tries need is kept for them.
+    :param skip_on_exit_code: exit code or codes that mean *skip*: the Airflow task is skipped if every failed
+        Batch task ended with one of these.
+    :param fail_on_exit_code: exit code or codes that mean *do not retry*.
     :param wait_for_completion: ``False``: end as soon as the job is submitted, and return its id.
     :param poll_interval: the most seconds between two looks at the job; 30 unless told.
     :param deferrable: wait in the triggerer; unless told, ``[operators] default_deferrable``.
+    :raises ValueError: ``retry`` or ``cleanup`` is none of its choices.
     :raises AirflowFailException: the arguments are wrong, the outputs are too large, or the principal's role
         lacks an action: a retry would not help.
     :raises JobFailed: the job did not end as it should.
@@ -99,12 +101,18 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         outputs: str | Sequence[str] | None = None,
         max_output_bytes: int = DEFAULT_MAX_OUTPUT_BYTES,
         max_failed_tasks: int = 0,
+        retry: Retry = "all_tasks",
+        cleanup: Cleanup = "keep",
+        skip_on_exit_code: int | Collection[int] | None = None,
+        fail_on_exit_code: int | Collection[int] | None = None,
         wait_for_completion: bool = True,
         poll_interval: float = 30.0,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        _check_choice("retry", retry, Retry)
+        _check_choice("cleanup", cleanup, Cleanup)
         self.batchad_conn_id = batchad_conn_id
         self.pool_id = pool_id
         self.tasks = tasks
@@ -113,6 +121,10 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         self.outputs = outputs
         self.max_output_bytes = max_output_bytes
         self.max_failed_tasks = max_failed_tasks
+        self.retry = retry
+        self.cleanup = cleanup
+        self.skip_on_exit_code = skip_on_exit_code
+        self.fail_on_exit_code = fail_on_exit_code
         self.wait_for_completion = wait_for_completion
         self.poll_interval = poll_interval
         self.deferrable = deferrable
@@ -120,16 +132,18 @@ class AzureBatchSubmitJobOperator(BaseOperator):
     def execute(self, context: Context) -> Any:
         """Submit, and wait unless told not to."""
         from airflow_provider_batchad.hooks import AzureBatchAdHook
+        from airflow_provider_batchad.operators.results import finish
 
-        spec, wait = self._specification(), self._wait()
+        spec, wait, policy = self._specification(), self._wait(), self._policy()
         deadline = None if self.execution_timeout is None else datetime.now(UTC) + self.execution_timeout
         with AzureBatchAdHook(self.batchad_conn_id) as hook:
             job = self._submit(hook, spec, context)
             if not self.wait_for_completion:
                 return job.job_id
             if self.deferrable:
-                self._defer(job.job_id, job.etag, deadline)
-            return self._wait_and_finish(hook, spec, job, wait, context)
+                self._defer(job.job_id, job.etag, deadline, job.earlier)
+            self._wait_for_end(hook, job, wait, context)
+            return finish(hook, self.log, self._ended(spec, job.job_id, job.earlier, policy, context))
 
     def execute_complete(
         self,
@@ -137,13 +151,16 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         event: Mapping[str, Any],
         deadline: str | None = None,
         etag: str | None = None,
+        earlier: Sequence[str] = (),
     ) -> Any:
         """Resume after the trigger fired.
 
         :param deadline: the trigger's, to go on waiting with.
         :param etag: the version of the job that this try wrote; another one may be somebody else's by now.
+        :param earlier: jobs of earlier tries whose successes count.
         """
         from airflow_provider_batchad.hooks import AzureBatchAdHook
+        from airflow_provider_batchad.operators.results import finish
 
         job_id, status = event["job_id"], event["status"]
         if status == "failed":
@@ -151,7 +168,7 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         with AzureBatchAdHook(self.batchad_conn_id) as hook:
             if status == "unreachable" and not self._is_over(hook, job_id):
                 self.log.warning("Batch could not be asked for a while; waiting on: %s", event["message"])
-                self._defer(job_id, etag, datetime.fromisoformat(deadline) if deadline else None)
+                self._defer(job_id, etag, datetime.fromisoformat(deadline) if deadline else None, earlier)
             # One that ended just then, or is another try's by now, is judged as any other.
             if status == "deadline" and self._terminate(hook, job_id, etag, context):
                 raise JobFailed(
@@ -159,7 +176,8 @@ class AzureBatchSubmitJobOperator(BaseOperator):
                     f"{self.execution_timeout}; it was terminated.",
                     job_id=job_id,
                 )
-            return self._finish(hook, self._specification(), job_id)
+            ended = self._ended(self._specification(), job_id, tuple(earlier), self._policy(), context)
+            return finish(hook, self.log, ended)
 
     def _is_over(self, hook: AzureBatchAdHook, job_id: str) -> bool:
         from airflow_provider_batchad.jobs.waiting import look_once
@@ -184,6 +202,18 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         except SpecificationError as error:
             raise AirflowFailException(str(error)) from error
 
+    def _policy(self) -> Policy:
+        from airflow_provider_batchad.jobs.verdict import Policy, exit_codes
+
+        try:
+            return Policy(
+                max_failed_tasks=self.max_failed_tasks,
+                skip_on_exit_code=exit_codes("skip_on_exit_code", self.skip_on_exit_code),
+                fail_on_exit_code=exit_codes("fail_on_exit_code", self.fail_on_exit_code),
+            )
+        except ValueError as error:
+            raise AirflowFailException(str(error)) from error
+
     def _wait(self) -> Wait:
         from airflow_provider_batchad.jobs.waiting import Wait
 
@@ -193,8 +223,7 @@ class AzureBatchSubmitJobOperator(BaseOperator):
             raise AirflowFailException(str(error)) from error
 
     def _submit(self, hook: AzureBatchAdHook, spec: JobSpec, context: Context) -> Submitted:
-        from airflow_provider_batchad.jobs.submission import submit
-        from airflow_provider_batchad.operators.attempt import plan_attempt
+        from airflow_provider_batchad.operators.attempt import plan_attempt, submit_once
 
         outputs = (self.outputs,) if isinstance(self.outputs, str) else tuple(self.outputs or ())
         plan = plan_attempt(
@@ -203,35 +232,22 @@ class AzureBatchSubmitJobOperator(BaseOperator):
             max_failed_tasks=self.max_failed_tasks,
             outputs=outputs,
             max_output_bytes=self.max_output_bytes,
+            keeps_successes=self.retry == "failed_tasks",
         )
-        try:
-            done = hook.run(submit(spec, plan, now=lambda: datetime.now(UTC)))
-        except (PermissionDenied, TasksRejected) as error:
-            raise AirflowFailException(str(error)) from error
-        except BatchServiceError as error:
-            if error.is_code(*AUTHORS_ERRORS):
-                raise AirflowFailException(str(error)) from error
-            raise
+        done = submit_once(hook, spec, plan)
         self._announce(hook, spec, done, context)
         return done
 
     def _announce(self, hook: AzureBatchAdHook, spec: JobSpec, done: Submitted, context: Context) -> None:
+        from airflow_provider_batchad.operators.report import log_submission
+
         connection = hook.connection
         url = job_url(
             connection.account_url, done.job_id, connection.cloud.portal, connection.account_resource_id
         )
         context["ti"].xcom_push(JOB_ID_XCOM_KEY, done.job_id)
         context["ti"].xcom_push(JOB_URL_XCOM_KEY, url)
-        for job_id in done.superseded:
-            self.log.info("Terminated Batch job %s of before the task was cleared.", job_id)
-        doing = "Attached to" if done.attached else "Submitted"
-        self.log.info("%s Batch job %s with %d task(s): %s", doing, done.job_id, len(spec.tasks), url)
-        if done.specification_changed:
-            self.log.warning(
-                "Batch job %s was submitted by an earlier try with other arguments than this try has; it "
-                "runs with those.",
-                done.job_id,
-            )
+        log_submission(self.log, done, tasks=len(spec.tasks), url=url)
 
     def _limit(self) -> timedelta:
         from airflow_provider_batchad.hooks.configuration import max_job_duration
@@ -242,18 +258,18 @@ class AzureBatchSubmitJobOperator(BaseOperator):
             return max_job_duration()
         return timeout + DEADLINE_MARGIN
 
-    def _defer(self, job_id: str, etag: str | None, deadline: datetime | None) -> NoReturn:
+    def _defer(
+        self, job_id: str, etag: str | None, deadline: datetime | None, earlier: Sequence[str]
+    ) -> NoReturn:
         from airflow_provider_batchad.triggers import AzureBatchJobTrigger
 
         text = deadline.isoformat() if deadline else None
         trigger = AzureBatchJobTrigger(self.batchad_conn_id, job_id, float(self.poll_interval), text)
-        resume_with = {"deadline": text, "etag": etag}
+        resume_with = {"deadline": text, "etag": etag, "earlier": list(earlier)}
         self.defer(trigger=trigger, method_name="execute_complete", kwargs=resume_with)
         raise AssertionError("defer() does not return")
 
-    def _wait_and_finish(
-        self, hook: AzureBatchAdHook, spec: JobSpec, job: Submitted, wait: Wait, context: Context
-    ) -> Any:
+    def _wait_for_end(self, hook: AzureBatchAdHook, job: Submitted, wait: Wait, context: Context) -> None:
         from airflow_provider_batchad.jobs.waiting import wait_for_end
 
         try:
@@ -261,30 +277,24 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         except AirflowTaskTimeout:
             self._terminate(hook, job.job_id, job.etag, context)
             raise
-        return self._finish(hook, spec, job.job_id)
 
-    def _finish(self, hook: AzureBatchAdHook, spec: JobSpec, job_id: str) -> Any:
-        from airflow_provider_batchad.jobs.outcome import read_outcome, with_stderr
-        from airflow_provider_batchad.jobs.outputs import read_outputs
-        from airflow_provider_batchad.operators.report import check_outcome, log_outcome
+    def _ended(
+        self, spec: JobSpec, job_id: str, earlier: tuple[str, ...], policy: Policy, context: Context
+    ) -> Ended:
+        from airflow_provider_batchad.operators.results import Ended
 
-        try:
-            outcome = hook.run(read_outcome(job_id, spec.task_ids))
-            outcome = hook.run(with_stderr(outcome, most=10))
-            log_outcome(self.log, outcome)
-            check_outcome(outcome, self.max_failed_tasks)
-            if not self.outputs:
-                return outcome.summary()
-            failed = {failure.task_id for failure in outcome.failures}
-            return hook.run(
-                read_outputs(job_id, spec.task_ids, self.outputs, self.max_output_bytes, failed=failed)
-            )
-        except PermissionDenied as error:
-            raise AirflowFailException(str(error)) from error
-        except OutputUnavailable as error:
-            if error.too_large:
-                raise AirflowFailException(str(error)) from error
-            raise
+        ti: Any = context["ti"]
+        return Ended(
+            spec=spec,
+            job_id=job_id,
+            earlier=earlier,
+            policy=policy,
+            outputs=self.outputs,
+            max_output_bytes=self.max_output_bytes,
+            cleanup=self.cleanup,
+            number=ti.try_number,
+            needed_by_a_retry=self.retry == "failed_tasks" and ti.try_number <= ti.max_tries,
+        )
 
     def _terminate(self, hook: AzureBatchAdHook, job_id: str, etag: str | None, context: Context) -> bool:
         from airflow_provider_batchad.jobs.submission import terminate
@@ -294,3 +304,9 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         if ended:
             self.log.info("Terminated Batch job %s.", job_id)
         return ended
+
+
+def _check_choice(name: str, given: object, choices: object) -> None:
+    if given not in get_args(choices):
+        expected = ", ".join(repr(choice) for choice in get_args(choices))
+        raise ValueError(f"{name}: expected one of {expected}, not {given!r}")

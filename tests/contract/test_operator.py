@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, TaskDeferred
@@ -16,8 +13,7 @@ from airflow_provider_batchad.errors import JobFailed, OutputUnavailable
 from airflow_provider_batchad.hooks import AzureBatchAdHook
 from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig
-from airflow_provider_batchad.operators import AzureBatchSubmitJobOperator
-from tests.contract.batch_fixtures import eventually
+from tests.contract.operator_runs import context_of, operator_of, resume, submit, wait_for_the_end
 from tests.contract.signing_in import SigningIn, running
 
 
@@ -27,48 +23,6 @@ def signing_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sign
         for name, value in client_environment(signing_in.azure).items():
             monkeypatch.setenv(name, value)
         yield signing_in
-
-
-class Pushed(dict[str, Any]):
-    def xcom_push(self, key: str, value: Any) -> None:
-        self[key] = value
-
-
-def context_of(operator: AzureBatchSubmitJobOperator, *, number: int = 1) -> dict[str, Any]:
-    pushed = Pushed()
-    ti = SimpleNamespace(
-        id=uuid.uuid4(),
-        dag_id="d",
-        run_id="r",
-        task_id=operator.task_id,
-        map_index=-1,
-        max_tries=2,
-        try_number=number,
-        task=operator,
-        xcom_push=pushed.xcom_push,
-    )
-    started = datetime(2026, 1, 1, tzinfo=UTC)
-    run = SimpleNamespace(start_date=started, logical_date=None, run_after=started - timedelta(seconds=1))
-    return {"ti": ti, "dag_run": run}
-
-
-def operator_of(**arguments: Any) -> AzureBatchSubmitJobOperator:
-    given = {"command_line": "true", "pool_id": "cpu", "poll_interval": 0.2, "retries": 2, **arguments}
-    return AzureBatchSubmitJobOperator(task_id="t", **given)
-
-
-def submit(operator: AzureBatchSubmitJobOperator, context: dict[str, Any]) -> dict[str, Any]:
-    """Defer, and hand over what the operator resumes with: the job's id, and its own keywords."""
-    operator.deferrable = True
-    with pytest.raises(TaskDeferred) as deferred:
-        operator.execute(context)
-    _, arguments = deferred.value.trigger.serialize()
-    return {"job_id": arguments["job_id"], **deferred.value.kwargs}
-
-
-def resume(operator: AzureBatchSubmitJobOperator, context: dict[str, Any], status: str, job: Any) -> Any:
-    event = {"status": status, "job_id": job["job_id"], "message": "told so"}
-    return operator.execute_complete(context, event, deadline=job["deadline"], etag=job["etag"])
 
 
 def test_a_deadline_ends_the_job_and_says_so(signing_in: SigningIn) -> None:
@@ -103,7 +57,7 @@ def test_an_unfinished_job_that_could_not_be_asked_for_is_waited_for_again(signi
     job = submit(operator, context)
     with pytest.raises(TaskDeferred) as again:
         resume(operator, context, "unreachable", job)
-    assert again.value.kwargs == {"deadline": None, "etag": job["etag"]}
+    assert again.value.kwargs == {"deadline": None, "etag": job["etag"], "earlier": []}
 
 
 def test_a_retry_after_a_missing_output_runs_the_job_again(signing_in: SigningIn) -> None:
@@ -144,9 +98,3 @@ def test_the_signature_in_a_resource_files_url_is_not_logged(
     logged = capsys.readouterr().out
     assert "absent?sig=***" in logged
     assert "CANARYSIG" not in f"{logged} {failed.value}"
-
-
-def wait_for_the_end() -> None:
-    with AzureBatchAdHook() as hook:
-        client = hook.get_conn()
-        eventually(lambda: all(job.state == "completed" for job in client.list_jobs()))

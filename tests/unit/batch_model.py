@@ -98,6 +98,12 @@ class BatchModel:
         self.adding_moves_etag = False
         self.most_alive = 0
         self._version = 0
+        self._changes = {
+            "Update Job": self._update,
+            "Terminate Job": self._terminate,
+            "Create Task Collection": self._add,
+            "Delete Job": self._delete,
+        }
 
     @property
     def operations(self) -> list[str]:
@@ -179,12 +185,8 @@ class BatchModel:
         match [request.method, *rest]:
             case ["GET"]:
                 return _json(_select(job.json(), request.query))
-            case ["PATCH"]:
-                return self._update(request, job)
-            case ["POST", "terminate"]:
-                return self._terminate(request, job)
-            case ["POST", "addtaskcollection"]:
-                return self._add(request, job)
+            case ["PATCH"] | ["DELETE"] | ["POST", "terminate" | "addtaskcollection"]:
+                return self._changes[request.operation](request, job)
             case ["GET", "tasks"]:
                 return self._list(request, request.path)
             case [_, "tasks", task_id, "files", name]:
@@ -223,6 +225,14 @@ class BatchModel:
         job.execution["terminateReason"] = json.loads(request.body or b"")["terminateReason"]
         job.etag = self._next_etag()
         return BatchResponse(status=202, headers={"etag": job.etag})
+
+    def _delete(self, request: BatchRequest, job: ModelJob) -> BatchResponse:
+        if job.state == "deleting":
+            self.refuse(request, 409, "JobBeingDeleted")
+        if request.headers.get("If-Match", job.etag) != job.etag:
+            self.refuse(request, 412, "ConditionNotMet")
+        job.state = "deleting"
+        return BatchResponse(status=202)
 
     def _add(self, request: BatchRequest, job: ModelJob) -> BatchResponse:
         if len(request.body or b"") >= self.max_body_bytes:

@@ -5,10 +5,13 @@ import logging
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
 
 from airflow_provider_batchad.errors import JobFailed
 from airflow_provider_batchad.jobs.outcome import JobOutcome, TaskFailure
-from airflow_provider_batchad.operators.report import check_outcome, log_outcome
+from airflow_provider_batchad.jobs.timing import Timing
+from airflow_provider_batchad.jobs.verdict import Policy, Verdict
+from airflow_provider_batchad.operators.report import log_outcome, raise_verdict
 
 LOG = logging.getLogger("test_report")
 SUCCESS = JobOutcome(
@@ -30,7 +33,14 @@ SUCCESS = JobOutcome(
 def failures(count: int, exit_code: int | None = 3, stderr: str = "") -> tuple[TaskFailure, ...]:
     reason = "FailureExitCode: The task exited"
     return tuple(
-        TaskFailure(task_id=f"t{n}", exit_code=exit_code, reason=reason, stderr_tail=stderr)
+        TaskFailure(
+            task_id=f"t{n}",
+            exit_code=exit_code,
+            reason=reason,
+            code="FailureExitCode",
+            node_id="tvm-1",
+            stderr_tail=stderr,
+        )
         for n in range(count)
     )
 
@@ -39,9 +49,14 @@ def outcome(**changes: Any) -> JobOutcome:
     return dataclasses.replace(SUCCESS, **changes)
 
 
+def judge(ended: JobOutcome, **policy: Any) -> None:
+    policy_ = Policy(**policy)
+    raise_verdict(policy_.judge(ended), ended, policy_)
+
+
 def test_a_success_raises_nothing() -> None:
-    check_outcome(SUCCESS, max_failed_tasks=0)
-    check_outcome(outcome(failures=failures(2)), max_failed_tasks=2)
+    judge(SUCCESS)
+    judge(outcome(failures=failures(2)), max_failed_tasks=2)
 
 
 @pytest.mark.parametrize(
@@ -89,8 +104,9 @@ def test_a_success_raises_nothing() -> None:
 )
 def test_how_it_ended_is_said_with_the_first_failing_tasks(ended: JobOutcome, said: str) -> None:
     with pytest.raises(JobFailed) as caught:
-        check_outcome(ended, max_failed_tasks=0)
-    assert str(caught.value) == f"Batch job 'etl-1' did not succeed: {said}"
+        judge(ended)
+    advice = " Read the end of its stderr." if ended.failures else ""
+    assert str(caught.value) == f"Batch job 'etl-1' did not succeed: {said}{advice}"
     assert caught.value.job_id == "etl-1"
     assert caught.value.failed_task_ids == tuple(failure.task_id for failure in ended.failures)
     assert caught.value.retryable
@@ -104,20 +120,71 @@ def test_a_success_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     ]
 
 
-def test_the_log_has_each_of_the_first_failures_with_the_end_of_its_stderr(
+def test_several_causes_are_explained_in_the_log_and_not_in_the_error() -> None:
+    mixed = (*failures(1), dataclasses.replace(failures(1)[0], code="BlobNotFound"))
+    with pytest.raises(JobFailed) as caught:
+        judge(outcome(failures=mixed))
+    assert caught.value.remedy is None
+
+
+def test_failures_that_mean_skip_skip() -> None:
+    with pytest.raises(AirflowSkipException, match="skip_on_exit_code"):
+        judge(outcome(failures=failures(2, exit_code=99)), skip_on_exit_code=frozenset({99}))
+
+
+def test_a_failure_that_means_do_not_retry_is_not_retried() -> None:
+    mixed = (*failures(1, exit_code=99), *failures(1, exit_code=64))
+    with pytest.raises(AirflowFailException, match="fail_on_exit_code"):
+        judge(outcome(failures=mixed), skip_on_exit_code=frozenset({99}), fail_on_exit_code=frozenset({64}))
+
+
+@pytest.mark.parametrize("reason", ["gone", "unfinished", "none"])
+def test_more_than_failing_tasks_is_no_reason_to_skip(reason: str) -> None:
+    changes: dict[str, Any] = {
+        "gone": {"state": "gone", "missing": ("t1",)},
+        "unfinished": {"unfinished": ("t9",)},
+        "none": {"failures": failures(1, exit_code=None)},
+    }[reason]
+    ended = outcome(**{"failures": failures(1, exit_code=99)} | changes)
+    assert Policy(skip_on_exit_code=frozenset({99})).judge(ended) is Verdict.FAILED
+
+
+def test_a_success_is_one_line_of_counts_and_one_of_times(caplog: pytest.LogCaptureFixture) -> None:
+    timing = Timing(waited_seconds=1.25, ran_seconds=9.0, task_seconds=17.5, slowest=(("t3", 8.5),))
+    with caplog.at_level(logging.INFO, LOG.name):
+        log_outcome(LOG, outcome(timing=timing))
+    (said,) = caplog.messages[1:]
+    assert said.startswith("It waited 1.2 s for its first task to start and ran 9.0 s; ")
+    assert said.endswith("its tasks ran 17.5 s together. Slowest: t3 (8.5 s).")
+
+
+def test_the_log_has_a_table_of_the_first_failures_and_the_ends_of_their_logs(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    shown = failures(1, stderr="Traceback\nValueError: no\n\n") + failures(12)[1:]
+    first = dataclasses.replace(
+        failures(1, stderr="Traceback\nValueError: no\n\n")[0], stdout_tail="step 1\n"
+    )
+    shown = (first, *failures(12)[1:])
     with caplog.at_level(logging.INFO, LOG.name):
         log_outcome(LOG, outcome(failures=shown, succeeded_tasks=8))
-    assert caplog.messages[1:4] == [
-        "Batch task t0: exit code 3. FailureExitCode: The task exited",
+    table, advice, *ends = caplog.messages[1:]
+    assert table.startswith("Failed Batch tasks (2 more are not shown):\n")
+    rows = [line.split() for line in table.splitlines()]
+    assert ["t0", "3", "tvm-1", "FailureExitCode:", "The", "task", "exited"] in rows
+    assert not any(row[:1] == ["t10"] for row in rows)
+    assert advice.startswith("FailureExitCode: The program ended with an exit code other than 0.")
+    assert ends[:2] == [
         "End of stderr of Batch task t0:\nTraceback\nValueError: no",
-        "Batch task t1: exit code 3. FailureExitCode: The task exited",
+        "End of stdout of Batch task t0:\nstep 1",
     ]
-    assert "Batch task t1 left no stderr that can be read." in caplog.messages
-    assert caplog.messages[-1] == "2 more Batch tasks failed."
-    assert not any("task t10:" in message for message in caplog.messages)
+    assert "Batch task t1 left no stderr that can be read." in ends
+
+
+def test_what_a_task_wrote_is_no_markup_of_the_table(caplog: pytest.LogCaptureFixture) -> None:
+    odd = dataclasses.replace(failures(1)[0], reason="[bold]x[/nope] of [link=http://a]")
+    with caplog.at_level(logging.INFO, LOG.name):
+        log_outcome(LOG, outcome(failures=(odd,)))
+    assert "[bold]x[/nope] of [link=http://a]" in caplog.text
 
 
 def test_tasks_that_are_not_done_are_counted(caplog: pytest.LogCaptureFixture) -> None:

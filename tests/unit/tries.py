@@ -25,7 +25,14 @@ def spec_of(tasks: int) -> JobSpec:
     )
 
 
-def plan_of(number: int = 1, *, epoch: int = 3, first_try: int = 1, max_failed_tasks: int = 0) -> Plan:
+def plan_of(
+    number: int = 1,
+    *,
+    epoch: int = 3,
+    first_try: int = 1,
+    max_failed_tasks: int = 0,
+    keeps_successes: bool = False,
+) -> Plan:
     return Plan(
         prefix=PREFIX,
         attempt=Attempt(epoch=epoch, number=number),
@@ -34,6 +41,7 @@ def plan_of(number: int = 1, *, epoch: int = 3, first_try: int = 1, max_failed_t
         owner=f"ti-of-try-{number}",
         limit=timedelta(hours=2),
         max_failed_tasks=max_failed_tasks,
+        keeps_successes=keeps_successes,
     )
 
 
