@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, assert_never
 
-from airflow_provider_batchad.errors import BatchAdError, Unreachable
-from airflow_provider_batchad.identity.entra_errors import explain_entra_error
-from airflow_provider_batchad.identity.tokens import AccessToken
-from airflow_provider_batchad.identity.unreachable import is_outage, parse_retry_after
+from airflow_provider_batchad.errors import BatchAdError
+from airflow_provider_batchad.identity.entra_answers import EntraHttp, explain_failure, read_token
+from airflow_provider_batchad.identity.principal import ClientCertificate, ClientSecret, FederatedToken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import requests
+    import msal
 
     from airflow_provider_batchad.clouds import AzureCloud
-    from airflow_provider_batchad.identity.principal import ClientSecret
+    from airflow_provider_batchad.identity.tokens import AccessToken
 
-_TIMEOUT_SECONDS: Final = (10, 30)
-_AADSTS: Final = re.compile(r"AADSTS(\d+)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    """The last answer of Entra ID, kept because MSAL's exceptions do not carry it."""
-
-    status: int
-    retry_after_seconds: float | None
-    text: str
+ProvenApplication = ClientSecret | ClientCertificate | FederatedToken
 
 
 class EntraId:
@@ -55,27 +42,28 @@ class EntraId:
         # remembered error would be answered in place of a service that has recovered.
         self._http_cache: dict[str, Any] = {}
 
-    def request_token(self, principal: ClientSecret, scope: str, claims: str | None) -> AccessToken:
+    def request_token(self, principal: ProvenApplication, scope: str, claims: str | None) -> AccessToken:
         """One token, by the client credentials grant.
 
-        :raises CredentialRefused: the secret is wrong or has expired.
+        :raises CredentialRefused: the secret, certificate or federated token is wrong or has expired.
         :raises PrincipalNotFound: the tenant or the application is not known.
         :raises SignInError: any other refusal.
         :raises Unreachable: no answer, or one that says to try again.
         """
-        http = _HttpClient(self._cloud.ca_file, retries=self._retries)
+        http = EntraHttp(self._cloud.ca_file, retries=self._retries)
+        question = _Question(principal, on_secret=self._on_secret)
         asked_at = self._clock()
         try:
-            found = self._ask(http, principal, scope, claims)
-            token = _read_token(found, asked_at)
+            found = self._ask(http, question, scope, claims)
+            token = read_token(found, asked_at)
             if token is not None:
                 self._on_secret(token.token)
                 return token
-            failure = self._explain(http.last, found, principal)
+            failure = explain_failure(self._cloud, http.last, found, principal, struck=question.sent)
         except BatchAdError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told in our own words
-            failure = self._explain(http.last, error, principal)
+            failure = explain_failure(self._cloud, http.last, error, principal, struck=question.sent)
             self._http_cache.clear()
             raise failure from None  # the SDKs' own texts repeat what was sent or read
         finally:
@@ -83,14 +71,15 @@ class EntraId:
         self._http_cache.clear()
         raise failure
 
-    def _ask(self, http: _HttpClient, principal: ClientSecret, scope: str, claims: str | None) -> Any:
+    def _ask(self, http: EntraHttp, question: _Question, scope: str, claims: str | None) -> Any:
         import msal
 
         # A client of its own for each token: MSAL's cache would answer a refused token again, and does not
         # answer one of less than five minutes at all. Making it reads the tenant's discovery document.
-        application = msal.ConfidentialClientApplication(
+        principal = question.principal
+        question.application = application = msal.ConfidentialClientApplication(
             principal.client_id,
-            client_credential=principal.secret,
+            client_credential=question.credential(),
             authority=f"{self._cloud.authority}/{principal.tenant_id}",
             instance_discovery=False if self._cloud.custom else None,
             azure_region=False if self._cloud.custom else None,
@@ -99,92 +88,44 @@ class EntraId:
         )
         return application.acquire_token_for_client(scopes=[scope], claims_challenge=claims)
 
-    def _explain(self, last: _Answer | None, found: Any, principal: ClientSecret) -> BatchAdError:
-        text = _text_of(found, last).replace(principal.secret, "***")
-        if last is None:
-            return Unreachable(
-                f"Entra ID at {self._cloud.authority} did not answer: {text}",
-                step="token",
-                remedy="Check the network and the proxy; for a cloud of your own, 'authority' and 'ca_file'.",
-            )
-        number = _AADSTS.search(text)
-        if number is not None:
-            return explain_entra_error(
-                int(number[1]), text, principal, retry_after_seconds=last.retry_after_seconds
-            )
-        if is_outage(last.status):
-            return Unreachable(
-                f"Entra ID at {self._cloud.authority} answered {last.status}.",
-                step="token",
-                retry_after_seconds=last.retry_after_seconds,
-                remedy="Nothing is wrong with the connection by that; try again.",
-            )
-        return Unreachable(
-            f"What answered at {self._cloud.authority} ({last.status}) is not Entra ID's answer: {text}",
-            step="token",
-            remedy="Look for a proxy or a sign-in page in between; for a cloud of your own, at 'authority'.",
-        )
 
+class _Question:
+    """One question to Entra ID, with the proof that goes with it.
 
-class _HttpClient:
-    """What MSAL sends its requests with.
-
-    Not a bare ``requests.Session``: that prefers ``REQUESTS_CA_BUNDLE`` to its own ``verify``, and follows a
-    redirect with the client secret in the body.
+    :ivar sent: every secret that was sent, so that no message repeats it.
     """
 
-    def __init__(self, ca_file: str | None, *, retries: int) -> None:
-        import requests
+    def __init__(self, principal: ProvenApplication, *, on_secret: Callable[[str], None]) -> None:
+        self.principal = principal
+        self.application: msal.ConfidentialClientApplication | None = None
+        self.sent: list[str] = []
+        self._on_secret = on_secret
 
-        self._verify = {"verify": ca_file} if ca_file is not None else {}
-        self._attempts = 2 if retries else 1
-        # Its own adapter is left as it is: one that may try again (MSAL's may) sleeps out any Retry-After.
-        self._session = requests.Session()
-        self.last: _Answer | None = None
+    def credential(self) -> Any:
+        """The proof as MSAL takes it."""
+        principal = self.principal
+        match principal:
+            case ClientSecret():
+                self.sent.append(principal.secret)
+                return principal.secret
+            case FederatedToken():
+                self.sent.append(principal.assertion)
+                return {"client_assertion": principal.assertion}
+            case ClientCertificate():
+                return {"client_assertion": lambda: self._sign(principal)}
+            case _ as never:
+                assert_never(never)
 
-    def get(self, url: str, **options: Any) -> requests.Response:
-        return self._send("GET", url, options)
+    def _sign(self, principal: ClientCertificate) -> str:
+        from airflow_provider_batchad.identity.client_assertion import sign_assertion
 
-    def post(self, url: str, **options: Any) -> requests.Response:
-        return self._send("POST", url, options)
-
-    def close(self) -> None:
-        self._session.close()
-
-    def _send(self, method: str, url: str, options: dict[str, Any]) -> requests.Response:
-        self.last = None
-        settings = {"timeout": _TIMEOUT_SECONDS, **options, **self._verify, "allow_redirects": False}
-        response = self._request(method, url, settings)
-        self.last = _Answer(
-            status=response.status_code,
-            retry_after_seconds=parse_retry_after(response.headers),
-            text=response.text if response.status_code >= 400 else "",
+        if self.application is None:
+            raise TypeError("MSAL asks for the assertion when it asks for a token")
+        assertion = sign_assertion(
+            principal.certificate,
+            client_id=principal.client_id,
+            token_endpoint=self.application.authority.token_endpoint,
         )
-        return response
-
-    def _request(self, method: str, url: str, settings: dict[str, Any]) -> requests.Response:
-        from requests import ConnectionError as BrokenConnection
-
-        for _ in range(self._attempts - 1):
-            try:
-                return self._session.request(method, url, **settings)
-            except BrokenConnection:
-                continue
-        return self._session.request(method, url, **settings)
-
-
-def _read_token(found: Any, asked_at: float) -> AccessToken | None:
-    token = found.get("access_token") if isinstance(found, dict) else None
-    if not isinstance(token, str) or not token:
-        return None
-    return AccessToken(token=token, expires_on=asked_at + float(found["expires_in"]))
-
-
-def _text_of(found: Any, last: _Answer | None) -> str:
-    """Entra ID's own words: from MSAL's answer, from the last answer's body, or from the exception."""
-    if isinstance(found, dict):
-        return str(found.get("error_description") or found.get("error") or "no token and no error in it")
-    if last is not None and last.text and _AADSTS.search(last.text):
-        description = re.search(r'"error_description"\s*:\s*"([^"]*)"', last.text)
-        return description[1] if description else last.text
-    return f"{type(found).__name__}: {found}" if last is None else type(found).__name__
+        self._on_secret(assertion)
+        self.sent.append(assertion)
+        return assertion

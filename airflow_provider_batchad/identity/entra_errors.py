@@ -15,7 +15,7 @@ from airflow_provider_batchad.errors import (
 )
 
 if TYPE_CHECKING:
-    from airflow_provider_batchad.identity.principal import ClientSecret
+    from airflow_provider_batchad.identity.principal import Application, Person
 
 # The rest of a description is its trace and correlation IDs, to quote to Azure's support.
 _TRACE: Final = re.compile(r"\s*Trace ID:\s*(?P<trace>[0-9a-fA-F-]+).*", re.DOTALL)
@@ -92,7 +92,11 @@ _TRY_AGAIN: Final = frozenset({90024, 90033, 50196, 90006, 90010})
 
 
 def explain_entra_error(
-    number: int, description: str, principal: ClientSecret, *, retry_after_seconds: float | None = None
+    number: int,
+    description: str,
+    principal: Application | Person,
+    *,
+    retry_after_seconds: float | None = None,
 ) -> BatchAdError:
     """The error in the words of the connection; a number that nobody knows is shown raw.
 
@@ -117,7 +121,7 @@ def explain_entra_error(
         "client_id": principal.client_id,
         "tenant_field": principal.tenant_field,
         "client_field": principal.client_field,
-        "secret_field": principal.secret_field,
+        "secret_field": getattr(principal, "credential_field", "extra.sign_in"),
     }
     return meaning.kind(
         f"{meaning.what.format(**fields)} [{code}{trace}]",

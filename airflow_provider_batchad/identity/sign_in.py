@@ -6,18 +6,30 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, assert_never
 
-from airflow_provider_batchad.errors import CloudConfigurationError, CredentialRefused
+from airflow_provider_batchad.connection import SignIn
+from airflow_provider_batchad.errors import (
+    BatchAdError,
+    CloudConfigurationError,
+    ConnectionFieldError,
+    CredentialRefused,
+    Unreachable,
+)
 from airflow_provider_batchad.identity.entra import EntraId
 from airflow_provider_batchad.identity.managed_identity import MachineIdentity
+from airflow_provider_batchad.identity.person import PersonSignIn
 from airflow_provider_batchad.identity.principal import (
+    Application,
+    ClientCertificate,
     ClientSecret,
+    FederatedToken,
     ManagedIdentity,
+    Person,
     Principal,
-    PrincipalReader,
 )
+from airflow_provider_batchad.identity.principal_reader import PrincipalReader
+from airflow_provider_batchad.identity.surroundings import Surroundings
 from airflow_provider_batchad.identity.tokens import AccessToken, PrincipalFacts
-from airflow_provider_batchad.identity.vault import KeyVault
-from airflow_provider_batchad.identity.vault_credential import check_vault_sign_in, make_vault_credential
+from airflow_provider_batchad.identity.vault_access import open_vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +41,13 @@ _log = logging.getLogger(__name__)
 
 
 class BatchSignIn:
-    """Finds the principal once, asks for tokens as it, and reads the secret again when it is refused.
+    """Finds the principal once, asks for tokens as it, and reads its proof again when it is refused.
 
-    :raises ConnectionFieldError: this version does not support what the connection chooses.
+    :param retries: how often Key Vault and the machine are asked again when they do not answer.
+    :param clock: the time in seconds since the epoch.
+    :param surroundings: what the machine and the Airflow configuration say.
+    :param scope: what the tokens are for; Batch by default.
+    :raises ConnectionFieldError: a person is to sign in where nobody is there.
     :raises CloudConfigurationError: the cloud's CA file is not there.
     """
 
@@ -42,89 +58,153 @@ class BatchSignIn:
         on_secret: Callable[[str], None],
         retries: int,
         clock: Callable[[], float],
+        surroundings: Surroundings | None = None,
+        scope: str | None = None,
     ) -> None:
-        _check_ca_file(connection.cloud)
-        check_vault_sign_in(connection)
+        surroundings = surroundings or Surroundings()
+        cloud = connection.cloud
+        _check_ca_file(cloud)
+        _check_attended(connection, surroundings)
         self._connection = connection
+        self._scope = scope or cloud.batch_scope
         self._reader = PrincipalReader(
             connection,
-            vault=_vault_of(connection, on_secret=on_secret, retries=retries, clock=clock),
+            vault=open_vault(
+                connection, on_secret=on_secret, retries=retries, clock=clock, surroundings=surroundings
+            ),
+            surroundings=surroundings,
             on_secret=on_secret,
         )
-        self._entra = EntraId(connection.cloud, on_secret=on_secret, retries=retries, clock=clock)
-        self._machine = MachineIdentity(connection.cloud, on_secret=on_secret, retries=retries)
+        self._entra = EntraId(cloud, on_secret=on_secret, retries=retries, clock=clock)
+        self._machine = MachineIdentity(cloud, on_secret=on_secret, retries=retries)
+        self._person = PersonSignIn(
+            cloud,
+            login_command=f"airflow batchad login {connection.conn_id}",
+            directory=surroundings.login_dir,
+            on_secret=on_secret,
+            retries=retries,
+            clock=clock,
+        )
         self._principal: Principal | None = None
+        self._doubted = False
 
     def facts(self) -> PrincipalFacts:
         """Who signs in, as far as it is known."""
         connection, principal = self._connection, self._principal
         tenant_id, client_id = connection.tenant_id, connection.client_id
-        if isinstance(principal, ClientSecret):
+        if isinstance(principal, Application | Person):
             tenant_id, client_id = principal.tenant_id, principal.client_id
         elif connection.managed_identity_client_id is not None and client_id is None:
             client_id = connection.managed_identity_client_id
         return PrincipalFacts(sign_in=connection.sign_in.value, tenant_id=tenant_id, client_id=client_id)
 
-    def request_token(self, claims: str | None = None) -> AccessToken:
-        """One token for Batch, asked for anew.
+    def request_token(self, claims: str | None = None, rejected: str | None = None) -> AccessToken:  # noqa: ARG002
+        """One token, asked for anew.
 
+        :param claims: of a challenge; the token answers them.
+        :param rejected: a token that the service refused; no token is kept here, so it makes no difference.
         :raises SignInError: Key Vault, the machine or Entra ID refused.
         :raises Unreachable: one of them did not answer.
         """
-        if self._principal is None:
-            self._principal = self._reader.read()
         principal = self._principal
-        scope = self._connection.cloud.batch_scope
-        match principal:
-            case ManagedIdentity():
-                return self._machine.request_token(principal, scope, claims)
-            case ClientSecret():
-                return self._request_with_secret(principal, scope, claims)
-            case _ as never:
-                assert_never(never)
+        if principal is None or self._doubted:
+            principal = self._reader.read()
+        elif isinstance(principal, FederatedToken):
+            principal = self._reader.read_again(principal)
+        self._principal = principal
+        try:
+            token, self._principal = self._ask_with_newest(principal, claims)
+        except BatchAdError as error:
+            # What was refused is read anew next time: whoever mends the vault need not restart anything.
+            self._doubted = not isinstance(error, Unreachable)
+            raise
+        self._doubted = False
+        return token
+
+    def log_in(self, *, by_device_code: bool, show: Callable[[str], None]) -> str:
+        """Let a person sign in, and keep what the silent sign-in needs.
+
+        :param show: called with each line that the person must read.
+        :return: the person's name.
+        :raises ConnectionFieldError: the connection is not one of a person.
+        :raises SignInError: it came to no end, or Entra ID refused.
+        :raises Unreachable: Entra ID or Key Vault did not answer.
+        """
+        person = self._reader.read() if self._connection.sign_in is SignIn.INTEGRATED else None
+        if not isinstance(person, Person):
+            raise ConnectionFieldError(
+                "is not 'integrated': nobody needs to log in for this connection.",
+                conn_id=self._connection.conn_id,
+                field="extra.sign_in",
+            )
+        return self._person.log_in(person, self._scope, by_device_code=by_device_code, show=show)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a sign-in holds secrets and is not pickled: make it where it is needed")
 
-    def _request_with_secret(self, principal: ClientSecret, scope: str, claims: str | None) -> AccessToken:
+    def _ask_with_newest(self, principal: Principal, claims: str | None) -> tuple[AccessToken, Principal]:
+        """Ask; where the proof is refused, once more with each newer one that its place holds by then."""
+        tried = {_version_of(principal)}
+        while True:
+            try:
+                return self._ask(principal, claims), principal
+            except CredentialRefused as refused:
+                newer = self._read_newer(principal, refused)
+                if _version_of(newer) in tried:
+                    raise
+                _log.info(
+                    "Entra ID refused version %.8s of what the field %r names; version %.8s is there by now, "
+                    "and is tried.",
+                    _version_of(principal),
+                    getattr(newer, "credential_field", None),
+                    _version_of(newer),
+                )
+            principal = newer
+            tried.add(_version_of(newer))
+
+    def _ask(self, principal: Principal, claims: str | None) -> AccessToken:
+        match principal:
+            case ManagedIdentity():
+                return self._machine.request_token(principal, self._scope, claims)
+            case Person():
+                return self._person.request_token(principal, self._scope, claims)
+            case ClientSecret() | ClientCertificate() | FederatedToken():
+                return self._entra.request_token(principal, self._scope, claims)
+            case _ as never:
+                assert_never(never)
+
+    def _read_newer(self, principal: Principal, refused: CredentialRefused) -> Principal:
         try:
-            return self._entra.request_token(principal, scope, claims)
-        except CredentialRefused:
-            # It may have been rotated since it was read: what the vault holds now gets one chance.
-            self._principal = None
-            now = self._reader.read_secret_again(principal)
-            if now.version == principal.version:
-                raise
-            _log.info(
-                "Entra ID refused version %s of the client secret; Key Vault holds version %s by now.",
-                principal.version,
-                now.version,
-            )
-        token = self._entra.request_token(now, scope, claims)
-        self._principal = now
-        return token
+            return self._reader.read_again(principal)
+        except Unreachable as error:
+            # Nobody knows whether it was rotated: it may go right in a while.
+            raise Unreachable(
+                f"{refused.message} Whether there is a newer one could not be asked: {error.message}",
+                step=error.step,
+                retry_after_seconds=error.retry_after_seconds,
+                remedy=error.remedy,
+            ) from None
+        except BatchAdError as error:
+            raise type(refused)(
+                f"{refused.message} A newer one could not be read: {error.message}",
+                step=refused.step,
+                code=refused.code,
+                remedy=error.remedy or refused.remedy,
+            ) from None
 
 
-def _vault_of(
-    connection: BatchConnection,
-    *,
-    on_secret: Callable[[str], None],
-    retries: int,
-    clock: Callable[[], float],
-) -> KeyVault | None:
-    if connection.vault_url is None:
-        return None
-    return KeyVault(
-        vault_url=connection.vault_url,
-        credential_factory=lambda watch: make_vault_credential(
-            connection, on_secret=on_secret, retries=retries, watch=watch
-        ),
-        ca_file=connection.cloud.ca_file,
-        verify_challenge_resource=connection.cloud.verify_challenge_resource,
-        on_secret=on_secret,
-        retries=retries,
-        clock=clock,
-    )
+def _version_of(principal: Principal) -> str | None:
+    return principal.version if isinstance(principal, Application) else None
+
+
+def _check_attended(connection: BatchConnection, surroundings: Surroundings) -> None:
+    if connection.sign_in is SignIn.INTEGRATED and surroundings.unattended is not None:
+        raise ConnectionFieldError(
+            f"is 'integrated', a person who has logged in, and this is {surroundings.unattended}.",
+            conn_id=connection.conn_id,
+            field="extra.sign_in",
+            remedy="Choose 'service_principal', 'managed_identity' or 'workload_identity' for it.",
+        )
 
 
 def _check_ca_file(cloud: AzureCloud) -> None:

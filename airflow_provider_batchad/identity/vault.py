@@ -32,6 +32,7 @@ class VaultSecret:
     value: str = field(repr=False)
     expires_on: datetime | None
     not_before: datetime | None
+    content_type: str | None = None
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is not pickled: read it where it is needed")
@@ -137,6 +138,7 @@ class KeyVault:
             value=value,
             expires_on=properties.expires_on,
             not_before=properties.not_before,
+            content_type=properties.content_type,
         )
 
     def _warn_of_validity(self, secret: VaultSecret) -> None:

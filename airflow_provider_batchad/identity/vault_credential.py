@@ -6,30 +6,17 @@ import os
 from typing import TYPE_CHECKING, Any, NoReturn, assert_never
 
 from airflow_provider_batchad.connection_form import VaultSignIn
-from airflow_provider_batchad.errors import ConnectionFieldError, VaultError
+from airflow_provider_batchad.errors import VaultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
+    from azure.identity import DefaultAzureCredential
 
     from airflow_provider_batchad.clouds import AzureCloud
     from airflow_provider_batchad.connection import BatchConnection
     from airflow_provider_batchad.identity.unreachable import AnswerWatch
-
-
-def check_vault_sign_in(connection: BatchConnection) -> None:
-    """Refuse what this version cannot do.
-
-    :raises ConnectionFieldError: the vault is to be read as another Airflow connection.
-    """
-    if connection.vault_url is not None and connection.vault_sign_in is VaultSignIn.CONNECTION:
-        raise ConnectionFieldError(
-            "this version does not reach Key Vault as another connection.",
-            conn_id=connection.conn_id,
-            field="extra.vault_sign_in",
-            remedy="Choose 'managed_identity', 'workload_identity', 'environment', 'azure_cli' or 'default'.",
-        )
 
 
 def make_vault_credential(
@@ -43,7 +30,6 @@ def make_vault_credential(
     """
     from azure.identity import (
         AzureCliCredential,
-        DefaultAzureCredential,
         EnvironmentCredential,
         ManagedIdentityCredential,
         WorkloadIdentityCredential,
@@ -62,19 +48,33 @@ def make_vault_credential(
         case VaultSignIn.AZURE_CLI:
             credential = AzureCliCredential()
         case VaultSignIn.DEFAULT:
-            credential = DefaultAzureCredential(
-                authority=connection.cloud.authority,
-                managed_identity_client_id=identity_id or os.environ.get("AZURE_CLIENT_ID"),
-                # AZURE_TOKEN_CREDENTIALS may ask for these two: only a word against them here keeps them out.
-                exclude_interactive_browser_credential=True,
-                exclude_broker_credential=True,
-                **settings,
+            credential = make_default_credential(
+                connection.cloud, managed_identity_client_id=identity_id, retries=retries, watch=watch
             )
         case VaultSignIn.CONNECTION:
-            raise TypeError("check_vault_sign_in refuses this before a credential is made")
+            raise TypeError("another connection signs in by make_connection_credential")
         case _ as never:
             assert_never(never)
     return VaultCredential(credential, resource=connection.cloud.vault_resource, on_secret=on_secret)
+
+
+def make_default_credential(
+    cloud: AzureCloud, *, managed_identity_client_id: str | None, retries: int, watch: AnswerWatch
+) -> DefaultAzureCredential:
+    """azure-identity's default chain, less whatever would open a browser.
+
+    :raises ValueError: ``AZURE_TOKEN_CREDENTIALS`` leaves nothing of the chain.
+    """
+    from azure.identity import DefaultAzureCredential
+
+    return DefaultAzureCredential(
+        authority=cloud.authority,
+        managed_identity_client_id=managed_identity_client_id or os.environ.get("AZURE_CLIENT_ID"),
+        # AZURE_TOKEN_CREDENTIALS may ask for these two: only a word against them here keeps them out.
+        exclude_interactive_browser_credential=True,
+        exclude_broker_credential=True,
+        **credential_settings(cloud, retries, watch),
+    )
 
 
 def credential_settings(cloud: AzureCloud, retries: int, watch: AnswerWatch) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Every way to a token that this version knows, with MSAL, azure-identity and azure-keyvault-secrets."""
+"""Tokens by a client secret and by a managed identity: MSAL, azure-identity and azure-keyvault-secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from airflow_provider_batchad.errors import CloudConfigurationError, ConnectionFieldError
+from airflow_provider_batchad.errors import CloudConfigurationError
 from airflow_provider_batchad.identity.unreachable import AnswerWatch
 from airflow_provider_batchad.identity.vault_credential import make_vault_credential
 from airflow_provider_batchad.local.config import AssignmentConfig, LocalAzureConfig, ManagedIdentityConfig
@@ -242,38 +242,6 @@ def test_token_of_five_seconds_is_asked_for_once_a_lifetime(signing_in):
         azure.clock.advance(0.1)
     assert 6 <= signing_in.count("entra", "Token") <= 9
     assert signing_in.count("keyvault", "Get Secret") == 2
-
-
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        (
-            {
-                "sign_in": "integrated",
-                "vault_url": None,
-                "vault_credential_name": None,
-                "vault_sign_in": None,
-            },
-            "sign_in",
-        ),
-        (
-            {
-                "sign_in": "workload_identity",
-                "vault_url": None,
-                "vault_credential_name": None,
-                "vault_sign_in": None,
-            },
-            "sign_in",
-        ),
-        ({"vault_credential_name": None, "vault_certificate_name": "certificate"}, "vault_certificate_name"),
-        ({"vault_sign_in": "connection", "vault_conn_id": "azure_default"}, "vault_sign_in"),
-    ],
-)
-def test_what_this_version_does_not_do_is_said_before_anything_is_sent(signing_in, changes, field):
-    with pytest.raises(ConnectionFieldError, match="this version does not") as caught:
-        signing_in.callback(**changes)
-    assert caught.value.field == f"extra.{field}"
-    assert signing_in.azure.ledger.counts() == {}
 
 
 def test_missing_ca_file_is_named_with_its_cloud(signing_in):

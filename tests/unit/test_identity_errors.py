@@ -18,7 +18,7 @@ PRINCIPAL = ClientSecret(
     secret="canary",
     tenant_field="extra.vault_tenant_id_name",
     client_field="login",
-    secret_field="extra.vault_credential_name",
+    credential_field="extra.vault_credential_name",
 )
 DESCRIPTION = (
     "AADSTS{number}: Something is wrong. Trace ID: 11111111-2222-3333-4444-555555555555 "
