@@ -9,6 +9,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_batchad.local.arguments import add_arguments
+from airflow_provider_batchad.local.control_arguments import add_verbs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,22 +34,31 @@ def get_commands() -> list[GroupCommand]:
     """The commands that Airflow adds to its own (provider key ``cli``)."""
     from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand, lazy_load_command
 
+    class Verbs(Arg):
+        """Lets a command have verbs below it and do something without one, as Airflow's own have not."""
+
+        def __init__(self) -> None:
+            super().__init__(("VERB",))  # type: ignore[no-untyped-call]
+
+        def add_to_parser(self, parser: argparse.ArgumentParser) -> None:
+            add_verbs(parser)
+
     recorded = _Recorded()
     add_arguments(recorded)
     local = ActionCommand(
         name="local",
         help=_LOCAL_HELP,
         func=lazy_load_command(f"{__name__}.run_local"),
-        args=tuple(
-            Arg(flags, **options)  # type: ignore[no-untyped-call]
-            for flags, options in recorded.arguments
+        args=(
+            Verbs(),
+            *(Arg(flags, **options) for flags, options in recorded.arguments),  # type: ignore[no-untyped-call]
         ),
     )
     return [GroupCommand(name="batchad", help=_GROUP_HELP, subcommands=[local])]
 
 
 def run_local(arguments: argparse.Namespace) -> None:
-    """Run local Azure until it is told to stop."""
+    """Run local Azure until it is told to stop, or do what a verb says to one that runs."""
     from airflow_provider_batchad.local.command import run
 
     raise SystemExit(run(arguments))
@@ -60,6 +70,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     local = commands.add_parser("local", help=_LOCAL_HELP, description=_LOCAL_HELP)
     add_arguments(local)
+    add_verbs(local)
     local.set_defaults(run=run_local)
     arguments = parser.parse_args(argv)
     arguments.run(arguments)

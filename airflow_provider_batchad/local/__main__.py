@@ -7,12 +7,14 @@ import sys
 
 from airflow_provider_batchad.local.arguments import DESCRIPTION, add_arguments
 from airflow_provider_batchad.local.command import run
+from airflow_provider_batchad.local.control_arguments import add_verbs
 
 
 def main() -> int:
     """Parse the arguments of the command line and run."""
     parser = argparse.ArgumentParser(prog="python -m airflow_provider_batchad.local", description=DESCRIPTION)
     add_arguments(parser)
+    add_verbs(parser)
     return run(parser.parse_args())
 
 

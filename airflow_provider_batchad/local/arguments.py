@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -13,12 +14,15 @@ from airflow_provider_batchad.local.config import (
     SERVICES,
     PoolConfig,
 )
+from airflow_provider_batchad.local.fault_arguments import parse_fault
+from airflow_provider_batchad.local.moments import parse_moment
 
 DESCRIPTION: Final = (
     "Run local Azure: Entra ID, managed identity, Key Vault, Resource Manager, Batch and storage on "
     "loopback, over TLS with a certificate authority of its own. Prints the settings that clients need as "
     "export lines, then serves until Ctrl-C. For development only."
 )
+SECRETS_FILE_VARIABLE: Final = "BATCHAD_LOCAL_SECRETS_FILE"
 
 
 class AcceptsArguments(Protocol):
@@ -85,6 +89,23 @@ def add_arguments(parser: AcceptsArguments) -> None:
         help="how long tokens live (default: %(default)g)",
     )
     parser.add_argument(
+        "--clock",
+        type=parse_moment,
+        metavar="TIME",
+        help="where the clock starts that tokens, schedules and limits go by, such as 2026-01-01T00:00:00Z "
+        "(default: the machine's time)",
+    )
+    parser.add_argument("--freeze-clock", action="store_true", help="let that clock stand still")
+    parser.add_argument(
+        "--fault",
+        type=parse_fault,
+        action="append",
+        default=[],
+        metavar="WORDS",
+        help="make requests go wrong from the start: the options of `faults add` in one argument, such as "
+        "\"service=batch operation='Create Job' status=503 times=2\"; may be repeated",
+    )
+    parser.add_argument(
         "--workload-identity",
         action="store_true",
         help="write a projected service account token, keep it fresh, and print the settings that clients "
@@ -100,7 +121,9 @@ def add_arguments(parser: AcceptsArguments) -> None:
         "--secrets-file",
         type=Path,
         metavar="PATH",
-        help="append every secret and token to this file (mode 0600), to search logs and databases for them",
+        default=os.environ.get(SECRETS_FILE_VARIABLE),
+        help="append every secret and token to this file (mode 0600), to search logs and databases for them "
+        f"(default: ${SECRETS_FILE_VARIABLE}, where that is set)",
     )
     parser.add_argument(
         "--env-file", type=Path, metavar="PATH", help="also write the export lines to this file (mode 0600)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from airflow_provider_batchad.local.config import (
     LocalAzureConfig,
     WorkloadIdentityConfig,
 )
+from airflow_provider_batchad.local.control_client import address_file, describe_address
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.access import Role
@@ -26,10 +28,14 @@ if TYPE_CHECKING:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM.
+    """Serve until Ctrl-C or SIGTERM; with a verb, do what it says to a local Azure that serves.
 
     :return: the exit status: 0 after either, 1 where it could not start; the reason is on standard error.
     """
+    if args.verb is not None:
+        from airflow_provider_batchad.local.control_verbs import run_verb
+
+        return run_verb(args)
     try:
         config = read_config(args)
         _remove_exports(args)
@@ -77,6 +83,9 @@ def read_config(args: argparse.Namespace) -> LocalAzureConfig:
         files_dir=files,
         state_dir=args.state_dir,
         secrets_file=args.secrets_file,
+        clock=args.clock,
+        frozen=args.freeze_clock,
+        faults=tuple(args.fault),
     )
 
 
@@ -88,16 +97,22 @@ async def _serve(config: LocalAzureConfig, args: argparse.Namespace) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     azure = LocalAzure(config)
-    await azure.serve(stop, on_ready=lambda: _announce(azure, args))
+    with contextlib.ExitStack() as stack:
+        await azure.serve(stop, on_ready=lambda: _announce(azure, args, stack))
 
 
-def _announce(azure: LocalAzure, args: argparse.Namespace) -> None:
+def _announce(azure: LocalAzure, args: argparse.Namespace, stack: contextlib.ExitStack) -> None:
     from airflow_provider_batchad.local.client_settings import client_environment, export_lines
 
     environment = client_environment(azure)
     lines = export_lines(environment)
     if args.env_file is not None:
         _write_private(args.env_file, lines)
+    if args.state_dir is not None:
+        # Only what this one wrote is removed: another may run with this directory, and this one not start.
+        path = address_file(args.state_dir)
+        _write_private(path, describe_address(azure.endpoints.control, azure.ca_file))
+        stack.callback(path.unlink, missing_ok=True)
     if args.json:
         shown = {"endpoints": azure.endpoints.as_dict(), "environment": environment}
         print(json.dumps(shown), flush=True)

@@ -62,10 +62,10 @@ class LocalAzure:
     def __init__(self, config: LocalAzureConfig | None = None) -> None:
         self.config = config or LocalAzureConfig(port=0)
         self.clock = Clock()
-        if self.config.clock is not None:
-            self.clock.set(self.config.clock)
         if self.config.frozen:
             self.clock.freeze()
+        if self.config.clock is not None:
+            self.clock.set(self.config.clock)
         self.ledger = Ledger(size=self.config.ledger_size)
         self.faults = FaultRules()
         for rule in self.config.faults:

@@ -2,14 +2,11 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import signal
 import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -18,57 +15,7 @@ import pytest
 import requests
 from azure.identity import WorkloadIdentityCredential
 
-COMMAND = (sys.executable, "-m", "airflow_provider_batchad.local")
-READY = "# Local Azure is ready; end it with Ctrl-C.\n"
-
-
-class Running:
-    """The command while it serves.
-
-    :param settings: what its export lines set.
-    """
-
-    def __init__(self, process: subprocess.Popen[str], output: str) -> None:
-        self.process = process
-        self.output = output
-        words = shlex.split(output, comments=True)
-        self.settings = dict(word.split("=", 1) for word in words if "=" in word)
-
-    def control(self, path: str) -> requests.Response:
-        with requests.Session() as session:
-            session.trust_env = False
-            session.verify = self.settings["BATCHAD_LOCAL_CA_FILE"]
-            return session.get(self.settings["BATCHAD_LOCAL_CONTROL"] + path)
-
-    def end(self, number: int = signal.SIGINT) -> int:
-        self.process.send_signal(number)
-        return self.process.wait()
-
-
-@contextmanager
-def running(*arguments: str) -> Iterator[Running]:
-    command = [*COMMAND, "--port", "0", *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        lines: list[str] = []
-        try:
-            for line in process.stdout:
-                lines.append(line)
-                if line in (READY, "") or line.startswith("{"):
-                    break
-            assert process.poll() is None, process.stderr and process.stderr.read()
-            yield Running(process, "".join(lines))
-        finally:
-            process.terminate()
-
-
-def refused(*arguments: str) -> str:
-    """What the command says when it does not start."""
-    ended = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 1
-    assert ended.stdout == ""
-    assert ended.stderr.count("\n") == 1
-    return ended.stderr
+from tests.contract.command_process import COMMAND, READY, refused, running
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -183,6 +130,7 @@ def test_port_that_is_taken_is_said_in_a_sentence() -> None:
         (("--secrets-file", "/nowhere/secrets"), "/nowhere/secrets: No such file"),
         (("--token-lifetime", "0"), "token_lifetime_seconds must be above 0"),
         (("--port", "65535"), "port must be 0 (any) to"),
+        (("--clock", "9999-01-01T00:00:00Z"), "the clock goes from 1970 to 9000"),
     ],
 )
 def test_what_cannot_be_is_said_in_a_sentence(arguments: tuple[str, ...], text: str) -> None:
@@ -207,7 +155,8 @@ def test_help_names_every_option() -> None:
 def test_arguments_load_no_web_server() -> None:
     script = (
         "import sys; import airflow_provider_batchad.local.arguments; "
-        "heavy = {'aiohttp', 'cryptography', 'jwt', 'pydantic', 'trustme'}; "
+        "import airflow_provider_batchad.local.control_arguments; "
+        "heavy = {'aiohttp', 'cryptography', 'jwt', 'pydantic', 'requests', 'trustme'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
