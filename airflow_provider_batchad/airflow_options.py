@@ -39,4 +39,24 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "example": None,
         "default": str(DEFAULT_MAX_JOB_DURATION_SECONDS),
     },
+    "token_cache": {
+        "description": (
+            "Whether the processes of one machine and user share their tokens for Azure Batch, in files that "
+            "are encrypted with Airflow's Fernet key. Without that key nothing is shared."
+        ),
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "example": None,
+        "default": "True",
+    },
+    "token_cache_dir": {
+        "description": (
+            "The directory of the shared tokens: the user's own, of mode 0700, made where it is missing. By "
+            "default batchad in $XDG_RUNTIME_DIR, $XDG_CACHE_HOME or ~/.cache, whichever is there first."
+        ),
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "/var/lib/airflow/tokens",
+        "default": "",
+    },
 }

@@ -69,6 +69,8 @@ class AirflowSettings:
             "AIRFLOW__API__PORT": str(self.port),
             "AIRFLOW__API__SECRET_KEY": secrets.token_hex(32),
             "AIRFLOW__API__WORKERS": "1",
+            # Nothing is left outside of the folder.
+            "AIRFLOW__BATCHAD__TOKEN_CACHE_DIR": str(self.home / "tokens"),
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.token_hex(32),
             "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": str(self.paused),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags_folder),

@@ -26,6 +26,8 @@ atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["AIRFLOW_HOME"] = str(_home)
 os.environ["AIRFLOW__CORE__DAGS_FOLDER"] = str(_home / "dags")
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
+# Ports are used again: a token that an earlier test left would be taken for this one's.
+os.environ["AIRFLOW__BATCHAD__TOKEN_CACHE"] = "False"
 
 _WHOLE_AIRFLOWS = ("tests/airflow/", "tests/reliability/test_demo.py")
 

@@ -62,8 +62,9 @@ class AzureBatchAdHook(BaseHook):
         from airflow_provider_batchad.hooks.masking import masker
         from airflow_provider_batchad.hooks.resolve import token_callback
 
-        retries = {"retries": 0} if self._impatient else {}
-        return token_callback(self.connection, on_secret=masker(), **retries)
+        if self._impatient:
+            return token_callback(self.connection, on_secret=masker(), retries=0, share=False)
+        return token_callback(self.connection, on_secret=masker())
 
     def get_conn(self) -> BatchClient:
         """azure-batch's client; each of its requests asks for a token that is valid then.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_batchad.airflow_options import DEFAULT_MAX_JOB_DURATION_SECONDS, SECTION
@@ -38,3 +39,23 @@ def max_job_duration() -> timedelta:
     if seconds <= 0:
         raise ValueError("[batchad] max_job_duration must be a number of seconds above 0")
     return timedelta(seconds=seconds)
+
+
+def shares_tokens() -> bool:
+    """Whether the processes of this machine are to share their tokens."""
+    from airflow.providers.common.compat.sdk import conf
+
+    return bool(conf.getboolean(SECTION, "token_cache", fallback=True))
+
+
+def token_cache_dir() -> Path | None:
+    """Where they do so; ``None`` for a directory of the user's own.
+
+    :raises ValueError: the path is not absolute, so that it would depend on where a process was started.
+    """
+    from airflow.providers.common.compat.sdk import conf
+
+    path = (conf.get(SECTION, "token_cache_dir", fallback="") or "").strip()
+    if path and not Path(path).expanduser().is_absolute():
+        raise ValueError("[batchad] token_cache_dir must be an absolute path")
+    return Path(path).expanduser() if path else None

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, assert_never
 
 from airflow_provider_batchad.connection import BatchConnection, SignIn
-from airflow_provider_batchad.hooks.configuration import custom_clouds
+from airflow_provider_batchad.hooks.configuration import custom_clouds, shares_tokens, token_cache_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,17 +37,30 @@ def resolve_connection(airflow_connection: Any) -> BatchConnection:
 
 
 def token_callback(
-    connection: BatchConnection, *, on_secret: Callable[[str], None], retries: int = 3
+    connection: BatchConnection,
+    *,
+    on_secret: Callable[[str], None],
+    retries: int = 3,
+    share: bool = True,
 ) -> TokenCallback:
     """What signs in as the connection says.
 
     :param on_secret: tells Airflow's masker of every secret and token that is read.
     :param retries: how often what does not answer is asked again.
+    :param share: whether the machine's other processes may have got the token, as the configuration says; a
+        test of the connection signs in by itself.
     """
+    from airflow_provider_batchad.hooks.cipher import airflow_cipher
     from airflow_provider_batchad.identity.tokens import TokenCallback
 
     _quieten_sdks()
-    return TokenCallback.for_connection(connection, on_secret=on_secret, retries=retries)
+    return TokenCallback.for_connection(
+        connection,
+        on_secret=on_secret,
+        retries=retries,
+        cipher=airflow_cipher() if share and shares_tokens() else None,
+        cache_dir=token_cache_dir(),
+    )
 
 
 def _quieten_sdks() -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from airflow_provider_batchad.errors import BatchAdError, Unreachable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from airflow_provider_batchad.connection import BatchConnection
+    from airflow_provider_batchad.identity.cache_entry import Cipher
 
 _log = logging.getLogger(__name__)
 
@@ -26,10 +30,18 @@ _LONGEST_WAIT_SECONDS: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """A token and its end, in seconds since the epoch."""
+    """A token with its times, in seconds since the epoch.
+
+    :param obtained_at: when it was asked for; not a number where nobody has said so yet.
+    """
 
     token: str = field(repr=False)
     expires_on: float
+    obtained_at: float = math.nan
+
+    def dated(self, asked_at: float) -> AccessToken:
+        """The same token, asked for at that time if nothing else is known."""
+        return replace(self, obtained_at=asked_at) if math.isnan(self.obtained_at) else self
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a token is not pickled: ask the callback where it is needed")
@@ -57,7 +69,8 @@ class TokenCallback:
     Threads that need a token at once share one request. A token that is still valid is used when a new one
     cannot be had.
 
-    :param request: asks for a token, with the claims of a challenge where there is one.
+    :param request: asks for a token, with the claims of a challenge and the token that was refused or nears
+        its end, where there are such.
     :param facts: who signs in.
     :param clock: the time in seconds since the epoch.
     :param spread: a number from 0 to 1, drawn anew for each token.
@@ -65,7 +78,7 @@ class TokenCallback:
 
     def __init__(
         self,
-        request: Callable[[str | None], AccessToken],
+        request: Callable[[str | None, str | None], AccessToken],
         *,
         facts: Callable[[], PrincipalFacts] | None = None,
         clock: Callable[[], float] = time.time,
@@ -88,18 +101,36 @@ class TokenCallback:
         on_secret: Callable[[str], None],
         retries: int = 3,
         clock: Callable[[], float] = time.time,
+        cipher: Cipher | None = None,
+        cache_dir: Path | None = None,
     ) -> TokenCallback:
         """The callback for the Batch resource of the connection's cloud. Nothing is asked of anyone yet.
 
         :param on_secret: called with every secret and token as soon as it is read, before its use.
         :param retries: how often Key Vault and the managed identity's endpoint are asked again when they do
             not answer; 0 for a quick test.
+        :param cipher: encrypts the tokens that the machine's processes share; without one, none is shared.
+        :param cache_dir: where those are; a directory of the user's own by default.
         :raises ConnectionFieldError: this version does not support what the connection chooses.
         """
+        from airflow_provider_batchad.connection import SignIn
+        from airflow_provider_batchad.identity.cache import CachedTokenRequest
         from airflow_provider_batchad.identity.sign_in import BatchSignIn
 
         sign_in = BatchSignIn(connection, on_secret=on_secret, retries=retries, clock=clock)
-        return cls(sign_in.request_token, facts=sign_in.facts, clock=clock)
+        # A person's tokens are kept where they signed in.
+        if cipher is None or connection.sign_in is SignIn.INTEGRATED:
+            return cls(sign_in.request_token, facts=sign_in.facts, clock=clock)
+        shared = CachedTokenRequest.for_connection(
+            connection,
+            sign_in.request_token,
+            facts=sign_in.facts,
+            cipher=cipher,
+            directory=cache_dir,
+            on_secret=on_secret,
+            clock=clock,
+        )
+        return cls(shared, facts=shared.facts, clock=clock)
 
     @property
     def principal(self) -> PrincipalFacts:
@@ -176,16 +207,16 @@ class TokenCallback:
                     self._refuse_to_hurry()
                     flight = self._flights[claims] = Future()
             if leads:
-                return self._lead(flight, claims)
+                return self._lead(flight, claims, rejected)
             try:
                 return flight.result()
             except CancelledError:
                 continue
 
-    def _lead(self, flight: Future[AccessToken], claims: str | None) -> AccessToken:
+    def _lead(self, flight: Future[AccessToken], claims: str | None, rejected: str | None) -> AccessToken:
         asked_at = self._clock()
         try:
-            token = self._request(claims)
+            token = self._request(claims, rejected).dated(asked_at)
         except BaseException as error:
             with self._lock:
                 del self._flights[claims]
@@ -198,7 +229,7 @@ class TokenCallback:
                 # A timeout or the end of this thread says nothing to the others: one of them asks anew.
                 flight.cancel()
             raise
-        margin = (token.expires_on - asked_at) * (_MARGIN_AT_LEAST + _MARGIN_SPREAD * self._spread())
+        margin = (token.expires_on - token.obtained_at) * (_MARGIN_AT_LEAST + _MARGIN_SPREAD * self._spread())
         with self._lock:
             del self._flights[claims]
             self._asked_to_wait = None

@@ -232,7 +232,9 @@ def test_refused_request_has_lost_the_token_that_it_came_with(callback):
 )
 def test_only_the_accounts_own_origin_gets_a_token(url):
     asked = []
-    policy = TokenPolicy(TokenCallback(asked.append), "https://acct.westeurope.batch.azure.com")
+    policy = TokenPolicy(
+        TokenCallback(lambda *question: asked.append(question)), "https://acct.westeurope.batch.azure.com"
+    )
     with pytest.raises(ForeignHostRefused):
         policy.send(PipelineRequest(HttpRequest("GET", url), PipelineContext(None)))
     assert asked == []
@@ -287,7 +289,7 @@ async def test_loop_goes_on_while_a_token_is_asked_for(signing_in, callback):
 async def test_failure_reaches_every_coroutine_and_the_next_asks_anew():
     asked = []
 
-    def request(claims: str | None) -> AccessToken:
+    def request(claims: str | None, rejected: str | None) -> AccessToken:
         asked.append(claims)
         raise Unreachable("Nobody answered.", step="token")
 

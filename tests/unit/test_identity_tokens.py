@@ -26,10 +26,12 @@ class Requester:
         self.clock = clock
         self.lifetime = lifetime
         self.claims: list[str | None] = []
+        self.rejected: list[str | None] = []
         self.failure: BaseException | None = None
 
-    def __call__(self, claims: str | None) -> AccessToken:
+    def __call__(self, claims: str | None, rejected: str | None) -> AccessToken:
         self.claims.append(claims)
+        self.rejected.append(rejected)
         if self.failure is not None:
             raise self.failure
         return AccessToken(f"token-{len(self.claims)}", self.clock.now + self.lifetime)
@@ -226,10 +228,10 @@ class Gate:
         self.entered = threading.Event()
         self.open = threading.Event()
 
-    def __call__(self, claims: str | None) -> AccessToken:
+    def __call__(self, claims: str | None, rejected: str | None) -> AccessToken:
         self.entered.set()
         assert self.open.wait(10)
-        return self.inner(claims)
+        return self.inner(claims, rejected)
 
 
 @pytest.fixture
@@ -271,11 +273,11 @@ def test_threads_that_waited_share_the_failure(gated, gate, requester):
 
 
 def test_thread_that_is_torn_away_leaves_the_question_to_another(gated, gate, requester):
-    def torn_away_once(claims: str | None) -> AccessToken:
+    def torn_away_once(claims: str | None, rejected: str | None) -> AccessToken:
         if requester.count == 0:
             requester.claims.append(claims)
             raise KeyboardInterrupt
-        return Requester.__call__(requester, claims)
+        return Requester.__call__(requester, claims, rejected)
 
     gate.inner = torn_away_once
     answers = _ask_together(gated, gate, threads=8)
