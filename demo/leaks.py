@@ -33,7 +33,7 @@ def find_leaks(secrets: Iterable[str], home: Path, *, fernet_key: str) -> list[L
     """
     wanted = {value: value.encode() for value in secrets if value}
     database = home / "airflow.db"
-    texts = [*_database_texts(database, Fernet(fernet_key)), *_file_texts(home, database.name)]
+    texts = [*database_texts(database, Fernet(fernet_key)), *_file_texts(home, database.name)]
     return [
         Leak(value=value, place=place)
         for place, content in texts
@@ -42,7 +42,8 @@ def find_leaks(secrets: Iterable[str], home: Path, *, fernet_key: str) -> list[L
     ]
 
 
-def _database_texts(database: Path, fernet: Fernet) -> Iterator[tuple[str, bytes]]:
+def database_texts(database: Path, fernet: Fernet) -> Iterator[tuple[str, bytes]]:
+    """Table, column and content of every cell; what Airflow encrypted stands beside it in the clear."""
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
         tables = [
             name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.canaries.plugin import Canaries
 from tests.parity import PAGE, ParityCheck, read_claims
 
 # A machine may export it; every process that a test starts would then compile its imports anew.
@@ -48,5 +49,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hold what the documents claim of local Azure against the tests of this session."""
+    """Hold what the documents claim of local Azure against this session's tests, and look for secrets in it."""
     config.pluginmanager.register(ParityCheck(read_claims(PAGE.read_text())))
+    config.pluginmanager.register(Canaries(config, _home))

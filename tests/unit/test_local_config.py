@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_batchad.local.arguments import add_arguments
+from airflow_provider_batchad.local.arguments import SECRETS_FILE_VARIABLE, add_arguments
 from airflow_provider_batchad.local.command import read_config
 from airflow_provider_batchad.local.config import (
     ApplicationConfig,
@@ -21,7 +21,8 @@ def parse(*arguments: str) -> LocalAzureConfig:
     return read_config(parser.parse_args(arguments))
 
 
-def test_no_argument_is_the_default_configuration() -> None:
+def test_no_argument_is_the_default_configuration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SECRETS_FILE_VARIABLE, raising=False)
     assert parse() == LocalAzureConfig()
 
 
