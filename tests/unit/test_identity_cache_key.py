@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from airflow_provider_batchad.clouds import parse_custom_clouds
+from airflow_provider_batchad.azure_connection import AzureConnection
+from airflow_provider_batchad.clouds import find_cloud, parse_custom_clouds
 from airflow_provider_batchad.connection import BatchConnection
 from airflow_provider_batchad.identity.cache_key import cache_key
 
@@ -114,6 +116,18 @@ def test_the_environment_counts_where_the_machine_has_a_say(variable):
     assert key({"PATH": "x"}, **FROM_VAULT) == key(**FROM_VAULT)
     assert key({variable: "x"}) == key(), (
         "the secret stands in the connection: nothing is asked of the machine"
+    )
+
+
+def test_who_reaches_the_vault_counts_and_what_that_connection_is_called_does_not():
+    def of(**changes: Any) -> str:
+        other = AzureConnection(**{"conn_id": "azure", "cloud": find_cloud("public", {}), **changes})
+        outer = connection(**FROM_VAULT, vault_sign_in="connection", vault_conn_id=other.conn_id)
+        return cache_key(replace(outer, vault_connection=other), {}, encrypted_with="k")
+
+    assert of(conn_id="renamed") == of()
+    assert (
+        len({of(), of(client_id=OTHER), of(tenant_id=OTHER), of(client_secret="s"), key(**FROM_VAULT)}) == 5
     )
 
 
