@@ -59,4 +59,34 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "example": "/var/lib/airflow/tokens",
         "default": "",
     },
+    "federated_dir": {
+        "description": (
+            "The directory that a connection's federated_file lies below: whatever renews another issuer's "
+            "tokens writes them there. By default no connection may name a file."
+        ),
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": "/var/run/secrets/federated",
+        "default": "",
+    },
+    "login_dir": {
+        "description": (
+            "The directory where airflow batchad login keeps what a person got: the user's own, of mode "
+            "0700, made where it is missing. By default batchad/logins in $XDG_STATE_HOME or ~/.local/state."
+        ),
+        "version_added": "0.1.0",
+        "type": "string",
+        "example": None,
+        "default": "",
+    },
+    "integrated_unattended": {
+        "description": (
+            "Whether what Airflow runs by itself may sign in as the person who has logged in on its machine "
+            "(sign_in integrated). For an Airflow on a developer's own machine."
+        ),
+        "version_added": "0.1.0",
+        "type": "boolean",
+        "example": None,
+        "default": "False",
+    },
 }

@@ -6,8 +6,11 @@ Airflow imports this module at the start of each of its commands: the work is im
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_batchad.connection_form import DEFAULT_CONNECTION_ID
 from airflow_provider_batchad.local.arguments import add_arguments
 from airflow_provider_batchad.local.control_arguments import add_verbs
 
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 _GROUP_HELP = "Azure Batch with Microsoft Entra ID"
 _LOCAL_HELP = "Run local Azure: Entra ID, Key Vault and Batch on loopback, for development and tests"
+_LOGIN_HELP = "Sign in as a person, for a connection whose 'sign_in' is 'integrated'"
 
 
 class _Recorded:
@@ -43,8 +47,9 @@ def get_commands() -> list[GroupCommand]:
         def add_to_parser(self, parser: argparse.ArgumentParser) -> None:
             add_verbs(parser)
 
-    recorded = _Recorded()
+    recorded, recorded_login = _Recorded(), _Recorded()
     add_arguments(recorded)
+    _add_login_arguments(recorded_login)
     local = ActionCommand(
         name="local",
         help=_LOCAL_HELP,
@@ -54,7 +59,16 @@ def get_commands() -> list[GroupCommand]:
             *(Arg(flags, **options) for flags, options in recorded.arguments),  # type: ignore[no-untyped-call]
         ),
     )
-    return [GroupCommand(name="batchad", help=_GROUP_HELP, subcommands=[local])]
+    login = ActionCommand(
+        name="login",
+        help=_LOGIN_HELP,
+        func=lazy_load_command(f"{__name__}.run_login"),
+        args=tuple(
+            Arg(flags, **options)  # type: ignore[no-untyped-call]
+            for flags, options in recorded_login.arguments
+        ),
+    )
+    return [GroupCommand(name="batchad", help=_GROUP_HELP, subcommands=[local, login])]
 
 
 def run_local(arguments: argparse.Namespace) -> None:
@@ -62,6 +76,38 @@ def run_local(arguments: argparse.Namespace) -> None:
     from airflow_provider_batchad.local.command import run
 
     raise SystemExit(run(arguments))
+
+
+def run_login(arguments: argparse.Namespace) -> None:
+    """Let a person sign in; the status is 1 where that came to nothing."""
+    # As Airflow's own commands on connections do: without it, those in its database are not found.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
+    from airflow_provider_batchad.hooks.login import LoginFailed, log_in
+
+    try:
+        name = log_in(
+            arguments.conn_id,
+            by_device_code=arguments.device_code,
+            show=lambda line: print(line, flush=True),
+        )
+    except LoginFailed as error:
+        print(f"batchad login: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    print(f"Signed in as {name} for the connection {arguments.conn_id!r}.")
+
+
+def _add_login_arguments(parser: argparse.ArgumentParser | _Recorded) -> None:
+    parser.add_argument(
+        "conn_id",
+        nargs="?",
+        default=DEFAULT_CONNECTION_ID,
+        help="the ID of the Airflow connection (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--device-code",
+        action="store_true",
+        help="show a code to type in on any machine's browser, in place of opening one here",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -72,5 +118,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     add_arguments(local)
     add_verbs(local)
     local.set_defaults(run=run_local)
+    login = commands.add_parser("login", help=_LOGIN_HELP, description=_LOGIN_HELP)
+    _add_login_arguments(login)
+    login.set_defaults(run=run_login)
     arguments = parser.parse_args(argv)
     arguments.run(arguments)

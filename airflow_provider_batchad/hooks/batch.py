@@ -48,13 +48,15 @@ class AzureBatchAdHook(BaseHook):
 
     @cached_property
     def connection(self) -> BatchConnection:
-        """The Airflow connection, parsed and checked.
+        """The Airflow connection, parsed and checked, with the one that its vault is reached as.
 
         :raises ConnectionFieldError: names the field that is wrong.
         """
         from airflow_provider_batchad.hooks.resolve import resolve_connection
+        from airflow_provider_batchad.hooks.vault_connection import with_vault_connection
 
-        return resolve_connection(self.get_connection(self.batchad_conn_id))
+        connection = resolve_connection(self.get_connection(self.batchad_conn_id))
+        return with_vault_connection(connection, self.get_connection, resolve_connection)
 
     @cached_property
     def token_callback(self) -> TokenCallback:

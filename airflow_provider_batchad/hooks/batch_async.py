@@ -35,7 +35,7 @@ class AzureBatchAdAsyncHook:
         self._borrowed: list[SharedClient] = []
 
     async def get_connection(self) -> BatchConnection:
-        """The Airflow connection, parsed and checked.
+        """The Airflow connection, parsed and checked, with the one that its vault is reached as.
 
         :raises ConnectionFieldError: names the field that is wrong.
         """
@@ -43,9 +43,13 @@ class AzureBatchAdAsyncHook:
             from airflow.providers.common.compat.connection import get_async_connection
 
             from airflow_provider_batchad.hooks.resolve import resolve_connection
+            from airflow_provider_batchad.hooks.vault_connection import with_vault_connection_async
 
-            airflow_connection = await get_async_connection(self.batchad_conn_id)
-            self._connection = resolve_connection(airflow_connection)
+            self._connection = await with_vault_connection_async(
+                resolve_connection(await get_async_connection(self.batchad_conn_id)),
+                get_async_connection,
+                resolve_connection,
+            )
         return self._connection
 
     async def get_conn(self) -> BatchClient:

@@ -19,7 +19,7 @@ _LEAKING_LOGGERS = ("azure.identity", "msal")
 
 
 def resolve_connection(airflow_connection: Any) -> BatchConnection:
-    """Parse and check an Airflow connection of type ``azure_batch_ad``.
+    """Parse and check an Airflow connection of type ``azure_batch_ad``, and that one alone.
 
     :raises ConnectionFieldError: names the field that is wrong.
     :raises CloudConfigurationError: the Airflow configuration defines a cloud wrongly.
@@ -51,19 +51,22 @@ def token_callback(
         test of the connection signs in by itself.
     """
     from airflow_provider_batchad.hooks.cipher import airflow_cipher
+    from airflow_provider_batchad.hooks.surroundings import find_surroundings
     from airflow_provider_batchad.identity.tokens import TokenCallback
 
-    _quieten_sdks()
+    quieten_sdks()
     return TokenCallback.for_connection(
         connection,
         on_secret=on_secret,
         retries=retries,
         cipher=airflow_cipher() if share and shares_tokens() else None,
         cache_dir=token_cache_dir(),
+        surroundings=find_surroundings(),
     )
 
 
-def _quieten_sdks() -> None:
+def quieten_sdks() -> None:
+    """Let Microsoft's clients write warnings alone, and nothing that repeats an answer of Entra ID."""
     # They write a dozen lines at INFO for each request, which would bury the task's own log. Whoever gave
     # these loggers a level (``[logging] namespace_levels``) keeps it.
     for name in _SDK_LOGGERS:

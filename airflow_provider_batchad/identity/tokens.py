@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_batchad.connection import BatchConnection
     from airflow_provider_batchad.identity.cache_entry import Cipher
+    from airflow_provider_batchad.identity.surroundings import Surroundings
 
 _log = logging.getLogger(__name__)
 
@@ -103,6 +104,7 @@ class TokenCallback:
         clock: Callable[[], float] = time.time,
         cipher: Cipher | None = None,
         cache_dir: Path | None = None,
+        surroundings: Surroundings | None = None,
     ) -> TokenCallback:
         """The callback for the Batch resource of the connection's cloud. Nothing is asked of anyone yet.
 
@@ -111,13 +113,17 @@ class TokenCallback:
             not answer; 0 for a quick test.
         :param cipher: encrypts the tokens that the machine's processes share; without one, none is shared.
         :param cache_dir: where those are; a directory of the user's own by default.
-        :raises ConnectionFieldError: this version does not support what the connection chooses.
+        :param surroundings: what the machine and the Airflow configuration say about signing in.
+        :raises ConnectionFieldError: the connection wants a person where nobody is there, or another
+            connection to reach its vault that was not looked up.
         """
         from airflow_provider_batchad.connection import SignIn
         from airflow_provider_batchad.identity.cache import CachedTokenRequest
         from airflow_provider_batchad.identity.sign_in import BatchSignIn
 
-        sign_in = BatchSignIn(connection, on_secret=on_secret, retries=retries, clock=clock)
+        sign_in = BatchSignIn(
+            connection, on_secret=on_secret, retries=retries, clock=clock, surroundings=surroundings
+        )
         # A person's tokens are kept where they signed in.
         if cipher is None or connection.sign_in is SignIn.INTEGRATED:
             return cls(sign_in.request_token, facts=sign_in.facts, clock=clock)
