@@ -1,0 +1,155 @@
+"""Five hundred waiting jobs in one triggerer, while their secret is rotated and the old one revoked."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from azure.batch import BatchClient
+from azure.batch.models import BatchJobCreateOptions, BatchPoolInfo
+from azure.core.credentials import AzureNamedKeyCredential
+
+from airflow_provider_batchad.local.client_settings import client_environment, describe_connection
+from airflow_provider_batchad.local.config import AIRFLOW_APPLICATION, LocalAzureConfig
+from airflow_provider_batchad.local.server import LocalAzure
+from airflow_provider_batchad.local.shared_key import KeyName
+from demo.airflow import AirflowSettings, Standalone
+from demo.airflow_api import AirflowApi
+from demo.processes import ProcessGroup
+from tests.reliability.waiting import DAG_COUNT, dag_ids, job_ids
+
+pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1800)]
+
+CLIENT_ID = AIRFLOW_APPLICATION.client_id
+# A connection for each lifetime of tokens, in seconds.
+LIFETIMES = {"minute": 60.0, "ten_seconds": 10.0}
+DAG_FILE = "from tests.reliability.waiting import define  # defines DAGs for airflow\n\n"
+
+
+@pytest.fixture(scope="module")
+def azure() -> Iterator[LocalAzure]:
+    with LocalAzure(LocalAzureConfig(port=0)) as azure:
+        yield azure
+
+
+@pytest.fixture(scope="module")
+def api(azure: LocalAzure, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowApi]:
+    home = tmp_path_factory.mktemp("airflow")
+    (home / "dags").mkdir()
+    for name in LIFETIMES:
+        (home / "dags" / f"{name}.py").write_text(f"{DAG_FILE}globals().update(define({name!r}))\n")
+    environment = {**client_environment(azure), "PYTHONPATH": str(Path(__file__).parents[2])}
+    settings = AirflowSettings(home=home, dags_folder=home / "dags", environment=environment)
+    with ProcessGroup() as group:
+        airflow = Standalone(settings, group=group)
+        airflow.start()
+        airflow.wait_until_ready()
+        slowly(lambda: airflow.api.get("dags", limit=1)["total_entries"] == 2 * DAG_COUNT, seconds=300)
+        yield airflow.api
+
+
+@pytest.fixture
+def client(azure: LocalAzure) -> Iterator[BatchClient]:
+    """Somebody else, with the account's key: no token is asked for."""
+    credential = AzureNamedKeyCredential(azure.config.account, azure.account_keys[KeyName.PRIMARY])
+    ca_file = os.fspath(azure.ca_file)
+    with BatchClient(azure.endpoints.batch, credential, connection_verify=ca_file) as client:
+        yield client
+
+
+@pytest.mark.parametrize("name", LIFETIMES)
+def test_five_hundred_waiting_tasks_outlive_the_rotation_of_their_secret(
+    azure: LocalAzure, api: AirflowApi, client: BatchClient, name: str
+) -> None:
+    azure.directory.token_lifetime_seconds = LIFETIMES[name]
+    secret_name = f"secret-of-{name.replace('_', '-')}"
+    azure.vault.set_secret(secret_name, secrets_of(azure)[-1].value)
+    connection = describe_connection(azure)
+    connection["extra"]["vault_credential_name"] = secret_name
+    api.post("connections", {**connection, "connection_id": name, "extra": json.dumps(connection["extra"])})
+    jobs = job_ids(name)
+    with ThreadPoolExecutor(8) as threads:
+        pool = BatchPoolInfo(pool_id="cpu")
+        list(threads.map(lambda job: client.create_job(BatchJobCreateOptions(id=job, pool_info=pool)), jobs))
+    before = azure.ledger.last_sequence
+    runs = {dag_id: start_run(api, dag_id) for dag_id in dag_ids(name)}
+
+    slowly(lambda: len(polled(azure, before)) == len(jobs), seconds=300)
+    assert states(api, runs) == {"deferred": len(jobs)}
+    waiting = azure.ledger.last_sequence
+    slowly(lambda: 200 in token_statuses(azure, waiting), seconds=120)
+    rotated = rotate(azure, secret_name)
+    slowly(lambda: 401 in token_statuses(azure, rotated), seconds=120)
+    slowly(lambda: token_statuses(azure, rotated)[-1] == 200, seconds=60)
+    # Each of them asks with the new token.
+    renewed = azure.ledger.last_sequence
+    slowly(lambda: len(polled(azure, renewed)) == len(jobs), seconds=120)
+    assert states(api, runs) == {"deferred": len(jobs)}
+
+    statuses = token_statuses(azure, rotated)
+    assert statuses.count(401) == 1, "one process waits: it asks once with the old secret"
+    assert statuses[statuses.index(401) + 1] == 200
+    # From the first to the last of it: each lifetime one token, and one more for the rotation.
+    requests = azure.ledger.entries(service="entra", operation="Token", after=before)
+    seconds = requests[-1].time - requests[0].time
+    assert len(requests) <= 3 + seconds / (0.8 * LIFETIMES[name])
+
+    with ThreadPoolExecutor(8) as threads:
+        reason = {"terminateReason": "the test is over"}
+        list(threads.map(lambda job: client.begin_terminate_job(job, options=reason, polling=False), jobs))
+    slowly(lambda: states(api, runs)["deferred"] == 0, seconds=300)
+    slowly(lambda: states(api, runs) == {"success": len(jobs)}, seconds=120)
+
+
+def start_run(api: AirflowApi, dag_id: str) -> str:
+    api.patch(f"dags/{dag_id}", {"is_paused": False})
+    return str(api.post(f"dags/{dag_id}/dagRuns", {"logical_date": None})["dag_run_id"])
+
+
+def states(api: AirflowApi, runs: dict[str, str]) -> Counter[str | None]:
+    """How many tasks are in which state."""
+    counted: Counter[str | None] = Counter()
+    for dag_id, run_id in runs.items():
+        found = api.get(f"dags/{dag_id}/dagRuns/{run_id}/taskInstances", limit=100)["task_instances"]
+        counted.update(instance["state"] for instance in found)
+    return counted
+
+
+def polled(azure: LocalAzure, after: int) -> set[str]:
+    """The jobs that were asked for, and answered."""
+    entries = azure.ledger.entries(service="batch", operation="Get Job", status=200, after=after)
+    return {entry.path for entry in entries}
+
+
+def token_statuses(azure: LocalAzure, after: int) -> list[int]:
+    entries = azure.ledger.entries(service="entra", operation="Token", after=after)
+    return [entry.status for entry in entries]
+
+
+def secrets_of(azure: LocalAzure):
+    application = azure.directory.application(CLIENT_ID)
+    assert application is not None
+    return application.secrets
+
+
+def rotate(azure: LocalAzure, secret_name: str) -> int:
+    """A new secret in the vault, the old one revoked; the number of the ledger's last line before that."""
+    old = secrets_of(azure)[-1]
+    azure.vault.set_secret(secret_name, azure.directory.add_secret(CLIENT_ID).value)
+    sequence = azure.ledger.last_sequence
+    azure.directory.revoke_secret(CLIENT_ID, old.key_id)
+    return sequence
+
+
+def slowly(ask: Callable[[], bool], *, seconds: float) -> None:
+    """Wait until it is true; twice a second, since a look costs something."""
+    deadline = time.monotonic() + seconds
+    while not ask():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.5)
