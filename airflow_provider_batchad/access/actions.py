@@ -30,6 +30,7 @@ REQUIRED: dict[str, tuple[DataAction, ...]] = {
     "Terminate Job": (DataAction.JOBS_WRITE,),
     "Delete Job": (DataAction.JOBS_DELETE,),
     "Get Job Task Counts": (DataAction.JOBS_READ,),
+    "List Job Preparation And Release Task Status": (DataAction.JOBS_READ,),
     "Create Task Collection": (DataAction.JOBS_WRITE,),
     "List Tasks": (DataAction.JOBS_READ,),
     "Get Task File": (DataAction.JOBS_READ,),

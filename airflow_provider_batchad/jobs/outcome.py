@@ -17,6 +17,9 @@ from airflow_provider_batchad.jobs.timing import Timing, measure
 _TASK_SELECT = "id,state,executionInfo,nodeInfo"
 _JOB_SELECT = "id,state,creationTime,executionInfo"
 
+# Begins the terminateReason of a job that this package ended because nothing in it could go on.
+BLOCKED_REASON = "Airflow: blocked: "
+
 
 class Ending(StrEnum):
     """In what way a job ended."""
@@ -26,6 +29,7 @@ class Ending(StrEnum):
     TASKS_UNFINISHED = "tasks_unfinished"
     TASKS_MISSING = "tasks_missing"
     TIME_LIMIT = "time_limit"
+    BLOCKED = "blocked"
     GONE = "gone"
     RUNNING = "running"
 
@@ -80,17 +84,18 @@ class JobOutcome:
 
     def ending(self, max_failed_tasks: int = 0) -> Ending:
         """In what way it ended, with up to ``max_failed_tasks`` failed tasks let pass."""
-        if self.state == "gone":
-            return Ending.GONE
         if self.state != "completed":
-            return Ending.RUNNING
+            return Ending.GONE if self.state == "gone" else Ending.RUNNING
         if self.missing:
             return Ending.TASKS_MISSING
         if not self.unfinished and len(self.failures) <= max_failed_tasks:
             return Ending.SUCCEEDED
+        reason = self.terminate_reason or ""
         # A task that runs when the time is over ends as a failure; one that waits stays unfinished.
-        if (self.terminate_reason or "").casefold() == "maxwallclocktimeexpiry":
+        if reason.casefold() == "maxwallclocktimeexpiry":
             return Ending.TIME_LIMIT
+        if reason.startswith(BLOCKED_REASON):
+            return Ending.BLOCKED
         return Ending.TASKS_UNFINISHED if self.unfinished else Ending.TASKS_FAILED
 
     def succeeded(self, max_failed_tasks: int = 0) -> bool:

@@ -128,6 +128,15 @@ def get_task_counts(job_id: str) -> BatchRequest:
     return BatchRequest(operation="Get Job Task Counts", method="GET", path=path)
 
 
+def list_preparation_status(job_id: str) -> BatchRequest:
+    """List Job Preparation and Release Task Status, the first page.
+
+    Source: https://learn.microsoft.com/rest/api/batchservice/jobs/list-job-preparation-and-release-task-status
+    """
+    path = f"/jobs/{_segment(job_id)}/jobpreparationandreleasetaskstatus"
+    return _list("List Job Preparation And Release Task Status", path, None, None)
+
+
 def get_task_file_properties(job_id: str, task_id: str, file_path: str) -> BatchRequest:
     """Get Task File Properties (HEAD).
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 
+from airflow_provider_batchad.jobs.dependencies import check_dependencies
 from airflow_provider_batchad.jobs.naming import MAX_ID_LENGTH
 from airflow_provider_batchad.jobs.requests import dump
 from airflow_provider_batchad.jobs.schema import SpecificationError, iso_duration, to_rest
@@ -66,6 +67,11 @@ class JobSpec:
         return tuple(task.id for task in self.tasks)
 
     @property
+    def can_block(self) -> bool:
+        """Whether tasks may wait for ever for what failed, so that Batch never ends the job by itself."""
+        return bool(self.body.get("usesTaskDependencies") or "jobPreparationTask" in self.body)
+
+    @property
     def uses_auto_pool(self) -> bool:
         """Whether Batch makes the pool for the job, which takes the right to write pools."""
         return "autoPoolSpecification" in self.body["poolInfo"]
@@ -95,10 +101,24 @@ def build_job(
         tasks = [{"id": "task", "command_line": command_line}]
     if isinstance(tasks, str | bytes | Mapping) or not isinstance(tasks, Iterable):
         raise SpecificationError("tasks", f"expected a list of tasks, not a {type(tasks).__name__}")
-    specs = tuple(_task_specs(tasks))
+    depends: dict[int, Mapping[str, Any]] = {}
+    specs = tuple(_task_specs(tasks, depends))
     if not specs:
         raise SpecificationError("tasks", "a job without tasks would end at once and do nothing")
+    if depends:
+        _check_depends(body, tuple(spec.id for spec in specs), depends)
     return JobSpec(body=body, tasks=specs)
+
+
+def _check_depends(
+    body: dict[str, Any], task_ids: tuple[str, ...], depends: Mapping[int, Mapping[str, Any]]
+) -> None:
+    if not body.setdefault("usesTaskDependencies", True):
+        problem = "is False, though tasks depend on others: leave it out, or set it to True"
+        raise SpecificationError("job.uses_task_dependencies", problem)
+    # A job manager may add the tasks that these wait for.
+    if "jobManagerTask" not in body:
+        check_dependencies(task_ids, depends)
 
 
 def _job_body(pool_id: str | None, job: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +143,8 @@ def _job_body(pool_id: str | None, job: Mapping[str, Any]) -> dict[str, Any]:
     return body
 
 
-def _task_specs(tasks: Iterable[object]) -> Iterator[TaskSpec]:
+def _task_specs(tasks: Iterable[object], depends: dict[int, Mapping[str, Any]]) -> Iterator[TaskSpec]:
+    """The tasks one by one; what they depend on is collected in ``depends`` by their number."""
     seen: dict[str, int] = {}
     for number, given in enumerate(tasks):
         path = f"tasks[{number}]"
@@ -138,6 +159,8 @@ def _task_specs(tasks: Iterable[object]) -> Iterator[TaskSpec]:
             raise SpecificationError(
                 f"{path}.id", f"{task_id!r} is the id of tasks[{other}] too (case does not tell ids apart)"
             )
+        if body.get("dependsOn"):
+            depends[number] = body["dependsOn"]
         yield TaskSpec.of(task_id, body)
 
 

@@ -10,11 +10,13 @@ from enum import StrEnum
 
 from airflow_provider_batchad.errors import BatchAdError, NotFound, ServiceUnavailable, Unreachable
 from airflow_provider_batchad.jobs import requests
+from airflow_provider_batchad.jobs.blocked import why_blocked
 from airflow_provider_batchad.jobs.plan import state_of
 from airflow_provider_batchad.jobs.rest import Pause, Steps, ask
 
 TOLERANCE = timedelta(minutes=15)
 FIRST_INTERVAL_SECONDS = 1.0
+_LOOKS_PER_BLOCKED = 10
 _MAX_RETRY_AFTER_SECONDS = 300.0
 
 
@@ -24,6 +26,18 @@ class WaitResult(StrEnum):
     COMPLETED = "completed"
     GONE = "gone"
     DEADLINE = "deadline"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waited:
+    """How a wait ended.
+
+    :param message: for a blocked job, what it waits for in vain.
+    """
+
+    result: WaitResult
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +46,13 @@ class Wait:
 
     :param poll_interval_seconds: the most between two looks; the first ones follow sooner, growing by half.
     :param deadline: when to give up; ``None`` for never.
+    :param can_block: whether tasks of the job may wait for ever; every tenth look then looks for that.
     :raises ValueError: an interval without length, which would ask again and again without a pause.
     """
 
     poll_interval_seconds: float
     deadline: datetime | None = None
+    can_block: bool = False
 
     def __post_init__(self) -> None:
         if not self.poll_interval_seconds > 0:
@@ -52,8 +68,8 @@ def look_once(job_id: str) -> Steps[WaitResult | None]:
     return WaitResult.COMPLETED if state_of(job) == "completed" else None
 
 
-def wait_for_end(job_id: str, wait: Wait, now: Callable[[], datetime]) -> Steps[WaitResult]:
-    """Look until the job is completed or gone, or the deadline has come.
+def wait_for_end(job_id: str, wait: Wait, now: Callable[[], datetime]) -> Steps[Waited]:
+    """Look until the job is completed, gone or blocked, or the deadline has come.
 
     "Could not ask" is not "failed": what passes is tolerated for 15 minutes without one answer.
 
@@ -61,25 +77,41 @@ def wait_for_end(job_id: str, wait: Wait, now: Callable[[], datetime]) -> Steps[
     """
     interval = min(FIRST_INTERVAL_SECONDS, wait.poll_interval_seconds)
     answered = now()
+    looks = 0
     while True:
         pause = interval * random.uniform(0.9, 1.0)  # noqa: S311 - spreads the polls, guards nothing
+        looks += 1
         try:
-            result = yield from look_once(job_id)
+            ended = yield from _look(job_id, for_blocked=wait.can_block and looks % _LOOKS_PER_BLOCKED == 0)
         except (Unreachable, ServiceUnavailable) as error:
             if now() - answered >= TOLERANCE:
                 raise
             pause = max(pause, _retry_after(error))
         else:
             answered = now()
-            if result is not None:
-                return result
+            if ended is not None:
+                return ended
         interval = min(interval * 1.5, wait.poll_interval_seconds)
         if wait.deadline is not None:
             left = (wait.deadline - now()).total_seconds()
             if left <= 0:
-                return WaitResult.DEADLINE
+                return Waited(result=WaitResult.DEADLINE)
             pause = min(pause, left)
         yield Pause(seconds=pause)
+
+
+def _look(job_id: str, *, for_blocked: bool) -> Steps[Waited | None]:
+    result = yield from look_once(job_id)
+    if result is not None:
+        return Waited(result=result)
+    if not for_blocked:
+        return None
+    try:
+        reason = yield from why_blocked(job_id)
+    except NotFound:
+        # Deleted between two requests: the next look says so.
+        return None
+    return Waited(result=WaitResult.BLOCKED, message=reason) if reason else None
 
 
 def _retry_after(error: BatchAdError) -> float:

@@ -9,7 +9,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 
 from airflow_provider_batchad.errors import JobFailed
 from airflow_provider_batchad.jobs.failure_codes import meaning_of
-from airflow_provider_batchad.jobs.outcome import Ending
+from airflow_provider_batchad.jobs.outcome import BLOCKED_REASON, Ending
 from airflow_provider_batchad.jobs.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _REASONS = {
     Ending.TASKS_FAILED: "{failed} of {submitted} task(s) failed: {failures}{ended_early}.",
     Ending.TASKS_UNFINISHED: "it was ended ({reason}) before {unfinished} of {submitted} task(s) were done"
     "{failed_too}.",
+    Ending.BLOCKED: "it could not go on, and was ended: {reason}{failed_too}.",
     Ending.TASKS_MISSING: "{missing} of {submitted} task(s) are not in it: deleted, or never submitted.",
     Ending.TIME_LIMIT: "its maxWallClockTime ended it with {unfinished} of {submitted} task(s) not done"
     "{failed_too}.",
@@ -158,7 +159,7 @@ def _reason(outcome: JobOutcome, max_failed_tasks: int) -> str:
         ended_early="" if by_itself else f"; the job was ended: {outcome.terminate_reason}",
         unfinished=len(outcome.unfinished),
         missing=len(outcome.missing),
-        reason=outcome.terminate_reason or "no reason given",
+        reason=(outcome.terminate_reason or "no reason given").removeprefix(BLOCKED_REASON).rstrip("."),
         state=outcome.state,
     )
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.jobs.submission import Submitted
     from airflow_provider_batchad.jobs.verdict import Policy
     from airflow_provider_batchad.jobs.waiting import Wait
+    from airflow_provider_batchad.operators.ending import OwnJob
     from airflow_provider_batchad.operators.results import Ended
 
 DEFAULT_MAX_OUTPUT_BYTES = 48 * 1024
@@ -134,14 +135,15 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         from airflow_provider_batchad.hooks import AzureBatchAdHook
         from airflow_provider_batchad.operators.results import finish
 
-        spec, wait, policy = self._specification(), self._wait(), self._policy()
+        spec, policy = self._specification(), self._policy()
+        wait = self._wait(can_block=spec.can_block)
         deadline = None if self.execution_timeout is None else datetime.now(UTC) + self.execution_timeout
         with AzureBatchAdHook(self.batchad_conn_id) as hook:
             job = self._submit(hook, spec, context)
             if not self.wait_for_completion:
                 return job.job_id
             if self.deferrable:
-                self._defer(job.job_id, job.etag, deadline, job.earlier)
+                self._defer(job.job_id, job.etag, deadline, job.earlier, can_block=spec.can_block)
             self._wait_for_end(hook, job, wait, context)
             return finish(hook, self.log, self._ended(spec, job.job_id, job.earlier, policy, context))
 
@@ -168,9 +170,13 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         with AzureBatchAdHook(self.batchad_conn_id) as hook:
             if status == "unreachable" and not self._is_over(hook, job_id):
                 self.log.warning("Batch could not be asked for a while; waiting on: %s", event["message"])
-                self._defer(job_id, etag, datetime.fromisoformat(deadline) if deadline else None, earlier)
+                until = datetime.fromisoformat(deadline) if deadline else None
+                self._defer(job_id, etag, until, earlier, can_block=self._specification().can_block)
+            own = self._own_job(job_id, etag, context)
+            if status == "blocked":
+                own.end_blocked(hook, self.log, event["message"])
             # One that ended just then, or is another try's by now, is judged as any other.
-            if status == "deadline" and self._terminate(hook, job_id, etag, context):
+            if status == "deadline" and own.end(hook, self.log, self._passed):
                 raise JobFailed(
                     f"Batch job {job_id!r} did not end within the execution_timeout of "
                     f"{self.execution_timeout}; it was terminated.",
@@ -214,11 +220,11 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         except ValueError as error:
             raise AirflowFailException(str(error)) from error
 
-    def _wait(self) -> Wait:
+    def _wait(self, *, can_block: bool) -> Wait:
         from airflow_provider_batchad.jobs.waiting import Wait
 
         try:
-            return Wait(poll_interval_seconds=float(self.poll_interval))
+            return Wait(poll_interval_seconds=float(self.poll_interval), can_block=can_block)
         except ValueError as error:
             raise AirflowFailException(str(error)) from error
 
@@ -259,24 +265,43 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         return timeout + DEADLINE_MARGIN
 
     def _defer(
-        self, job_id: str, etag: str | None, deadline: datetime | None, earlier: Sequence[str]
+        self,
+        job_id: str,
+        etag: str | None,
+        deadline: datetime | None,
+        earlier: Sequence[str],
+        *,
+        can_block: bool,
     ) -> NoReturn:
         from airflow_provider_batchad.triggers import AzureBatchJobTrigger
 
         text = deadline.isoformat() if deadline else None
-        trigger = AzureBatchJobTrigger(self.batchad_conn_id, job_id, float(self.poll_interval), text)
+        interval = float(self.poll_interval)
+        trigger = AzureBatchJobTrigger(self.batchad_conn_id, job_id, interval, text, can_block)
         resume_with = {"deadline": text, "etag": etag, "earlier": list(earlier)}
         self.defer(trigger=trigger, method_name="execute_complete", kwargs=resume_with)
         raise AssertionError("defer() does not return")
 
     def _wait_for_end(self, hook: AzureBatchAdHook, job: Submitted, wait: Wait, context: Context) -> None:
-        from airflow_provider_batchad.jobs.waiting import wait_for_end
+        from airflow_provider_batchad.jobs.waiting import WaitResult, wait_for_end
 
+        own = self._own_job(job.job_id, job.etag, context)
         try:
-            hook.run(wait_for_end(job.job_id, wait, now=lambda: datetime.now(UTC)))
+            waited = hook.run(wait_for_end(job.job_id, wait, now=lambda: datetime.now(UTC)))
+            if waited.result is WaitResult.BLOCKED:
+                own.end_blocked(hook, self.log, waited.message)
         except AirflowTaskTimeout:
-            self._terminate(hook, job.job_id, job.etag, context)
+            own.end(hook, self.log, self._passed)
             raise
+
+    @property
+    def _passed(self) -> str:
+        return f"Airflow: execution_timeout of {self.execution_timeout} passed."
+
+    def _own_job(self, job_id: str, etag: str | None, context: Context) -> OwnJob:
+        from airflow_provider_batchad.operators.ending import OwnJob
+
+        return OwnJob(job_id=job_id, etag=etag, owner=str(context["ti"].id))
 
     def _ended(
         self, spec: JobSpec, job_id: str, earlier: tuple[str, ...], policy: Policy, context: Context
@@ -295,15 +320,6 @@ class AzureBatchSubmitJobOperator(BaseOperator):
             number=ti.try_number,
             needed_by_a_retry=self.retry == "failed_tasks" and ti.try_number <= ti.max_tries,
         )
-
-    def _terminate(self, hook: AzureBatchAdHook, job_id: str, etag: str | None, context: Context) -> bool:
-        from airflow_provider_batchad.jobs.submission import terminate
-
-        reason = f"Airflow: execution_timeout of {self.execution_timeout} passed."
-        ended = hook.run(terminate(job_id, reason, etag=etag, owner=str(context["ti"].id)))
-        if ended:
-            self.log.info("Terminated Batch job %s.", job_id)
-        return ended
 
 
 def _check_choice(name: str, given: object, choices: object) -> None:

@@ -24,24 +24,31 @@ class AzureBatchJobTrigger(BaseTrigger):
 
     Source: `Get Job <https://learn.microsoft.com/rest/api/batchservice/jobs/get-job>`__.
 
-    The event's payload holds ``status`` (``completed``, ``gone``, ``deadline``, ``unreachable``: Batch could
-    not be asked for 15 minutes, which says nothing about the job; or ``failed``: asking was refused),
-    ``job_id`` and ``message``.
+    The event's payload holds ``status`` (``completed``, ``gone``, ``deadline``, ``blocked``: nothing in the
+    job can go on, ``unreachable``: Batch could not be asked for 15 minutes, which says nothing about the job;
+    or ``failed``: asking was refused), ``job_id`` and ``message``.
 
     :param batchad_conn_id: id of an Airflow connection of type ``azure_batch_ad``.
     :param job_id: the Batch job.
     :param poll_interval: the most seconds between two looks.
     :param deadline: when to give up, as an ISO 8601 time with its zone; ``None`` for never.
+    :param can_block: whether its tasks may wait for ever for what failed.
     """
 
     def __init__(
-        self, batchad_conn_id: str, job_id: str, poll_interval: float = 30.0, deadline: str | None = None
+        self,
+        batchad_conn_id: str,
+        job_id: str,
+        poll_interval: float = 30.0,
+        deadline: str | None = None,
+        can_block: bool = False,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.batchad_conn_id = batchad_conn_id
         self.job_id = job_id
         self.poll_interval = poll_interval
         self.deadline = deadline
+        self.can_block = can_block
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class path and the arguments; nothing secret is among them."""
@@ -52,6 +59,7 @@ class AzureBatchJobTrigger(BaseTrigger):
                 "job_id": self.job_id,
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
+                "can_block": self.can_block,
             },
         )
 
@@ -70,11 +78,12 @@ class AzureBatchJobTrigger(BaseTrigger):
         wait = Wait(
             poll_interval_seconds=self.poll_interval,
             deadline=datetime.fromisoformat(self.deadline) if self.deadline else None,
+            can_block=self.can_block,
         )
         self.log.info("Waiting for Batch job %s.", self.job_id)
         try:
             async with AzureBatchAdAsyncHook(self.batchad_conn_id) as hook:
-                result = await hook.run(wait_for_end(self.job_id, wait, now=lambda: datetime.now(UTC)))
+                waited = await hook.run(wait_for_end(self.job_id, wait, now=lambda: datetime.now(UTC)))
         except BatchAdError as error:
             return (UNREACHABLE if error.retryable else FAILED), str(error)
-        return result.value, ""
+        return waited.result.value, waited.message

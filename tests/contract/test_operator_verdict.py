@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from airflow_provider_batchad.hooks import AzureBatchAdHook
 from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.local.faults import FaultRule
+from airflow_provider_batchad.triggers import AzureBatchJobTrigger
 from tests.contract.batch_fixtures import eventually
 from tests.contract.operator_runs import context_of, operator_of, resume, submit, wait_for_the_end
 from tests.contract.signing_in import SigningIn, running
@@ -176,3 +178,58 @@ def test_a_wrong_policy_is_refused_by_name_before_anything_is_sent(
 def test_a_choice_that_is_none_is_refused_when_the_dag_is_read(argument: str) -> None:
     with pytest.raises(ValueError, match=rf"{argument}: expected one of .*, not 'never'"):
         operator_of(**{argument: "never"})
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_a_job_that_a_failed_parent_blocks_is_ended_and_its_retry_runs_the_parent_and_the_child_again(
+    signing_in: SigningIn, tmp_path: Path, deferrable: bool
+) -> None:
+    marker = tmp_path / "mended"
+    given: dict[str, Any] = {
+        "command_line": None,
+        "tasks": [
+            *tasks_failing_until(marker, 2, 1),
+            {"id": "child", "command_line": "true", "depends_on": {"task_ids": ["0", "1"]}},
+        ],
+        "retry": "failed_tasks",
+        "poll_interval": 0.05,
+    }
+    first = operator_of(**given)
+    with pytest.raises(JobFailed, match=r"could not go on, and was ended: 1 task\(s\) .*child for 1"):
+        first.execute(context_of(first))
+    marker.touch()
+    second = operator_of(**given)
+    context = context_of(second, number=2)
+    if deferrable:
+        job = submit(second, context)
+        wait_for_the_end()
+        summary = resume(second, context, "completed", job)
+    else:
+        summary = second.execute(context)
+    assert (summary["succeeded"], summary["succeeded_in_earlier_jobs"]) == (3, 1)
+    assert sorted(jobs().values()) == [["0", "1", "child"], ["1", "child"]]
+
+
+def test_a_job_whose_preparation_fails_is_ended_and_says_so(signing_in: SigningIn) -> None:
+    preparation = {"command_line": "/bin/sh -c 'exit 5'", "constraints": {"max_task_retry_count": 0}}
+    operator = operator_of(job={"job_preparation_task": preparation}, poll_interval=0.1)
+    with pytest.raises(JobFailed, match=r"preparation task failed on all .* \(exit codes: 5\)"):
+        operator.execute(context_of(operator))
+
+
+async def test_the_trigger_sees_that_a_job_is_blocked(signing_in: SigningIn) -> None:
+    tasks = [
+        {"id": "bad", "command_line": "false"},
+        {"id": "child", "command_line": "true", "depends_on": {"task_ids": ["bad"]}},
+    ]
+    operator = operator_of(command_line=None, tasks=tasks, poll_interval=0.05)
+    context = context_of(operator)
+    job = submit(operator, context)
+    trigger = AzureBatchJobTrigger("batchad_default", job["job_id"], 0.05, None, True)
+    async for event in trigger.run():
+        assert event.payload["status"] == "blocked"
+        assert "child for bad" in event.payload["message"]
+        break
+    job["message"] = event.payload["message"]
+    with pytest.raises(JobFailed, match="could not go on"):
+        await asyncio.to_thread(resume, operator, context, "blocked", job)

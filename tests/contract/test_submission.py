@@ -53,7 +53,7 @@ def test_a_job_of_three_chunks_runs_to_its_end(hook: AzureBatchAdHook) -> None:
     done = submit_with(hook, plan_of(), spec)
     assert (done.job_id, done.attached) == (f"{PREFIX}3-1", False)
     ended = hook.run(wait_for_end(done.job_id, Wait(poll_interval_seconds=0.5), now))
-    assert ended is WaitResult.COMPLETED
+    assert ended.result is WaitResult.COMPLETED
     outcome = hook.run(read_outcome(done.job_id, spec.task_ids))
     assert outcome.succeeded()
     assert outcome.terminate_reason == "AllTasksComplete"
@@ -112,11 +112,11 @@ def test_attaching_keeps_what_the_author_said_of_the_job(hook: AzureBatchAdHook)
 def test_a_rejected_task_ends_the_job(hook: AzureBatchAdHook) -> None:
     tasks = [
         {"id": "good", "command_line": "true"},
-        {"id": "bad", "command_line": "true", "depends_on": {"task_ids": ["good"]}},
+        {"id": "bad", "command_line": "true", "exit_conditions": {"default": {"job_action": "terminate"}}},
     ]
     spec = build_job(pool_id="cpu", tasks=tasks, command_line=None, job=None)
     with pytest.raises(TasksRejected) as caught:
         submit_with(hook, plan_of(), spec)
     assert list(caught.value.rejected) == ["bad"]
-    assert "TaskDependenciesNotSpecifiedOnJob" in caught.value.rejected["bad"]
+    assert "PropertyName: jobAction" in caught.value.rejected["bad"]
     assert state_of(hook, f"{PREFIX}3-1") in {"terminating", "completed"}

@@ -234,6 +234,7 @@ def test_every_request_of_a_jobs_life_has_its_actions() -> None:
         requests.create_task_collection("j", []),
         requests.list_tasks("j"),
         requests.get_task_counts("j"),
+        requests.list_preparation_status("j"),
         requests.get_task_file_properties("j", "t", "f"),
         requests.get_task_file("j", "t", "f", max_bytes=1),
     ]

@@ -162,8 +162,12 @@ def depending(*tasks: tuple[str, dict[str, Any] | None]) -> JobSpec:
     ],
 )
 def test_dependencies_on_what_is_kept_are_dropped(depends: Any, kept: list[str], left: Any) -> None:
-    spec = depending(*[(task_id, None) for task_id in kept], ("last", depends))
-    (task,) = without_kept(spec, dict.fromkeys(kept, "job")).tasks
+    numbers = {n for span in depends.get("task_id_ranges", ()) for n in range(span["start"], span["end"] + 1)}
+    numbers -= {int(task_id) for task_id in kept if task_id.isdecimal()}
+    named = {name.lower() for name in depends.get("task_ids", ())} - set(kept)
+    others = [*kept, *map(str, sorted(numbers)), *sorted(named)]
+    spec = depending(*[(task_id, None) for task_id in others], ("last", depends))
+    *_, task = without_kept(spec, dict.fromkeys(kept, "job")).tasks
     ranges = [{"start": start, "end": end} for start, end in left] if isinstance(left, list) else None
     assert task.load().get("dependsOn") == ({"taskIdRanges": ranges} if ranges else left)
 

@@ -54,7 +54,7 @@ class Waiter:
 
     def wait(self, poll_interval: float = 30, deadline: datetime | None = None) -> WaitResult:
         wait = Wait(poll_interval_seconds=poll_interval, deadline=deadline)
-        return run(wait_for_end("j", wait, now=lambda: self.now), self.send, self.pause)
+        return run(wait_for_end("j", wait, now=lambda: self.now), self.send, self.pause).result
 
 
 @pytest.mark.parametrize("state", ["completed", "Completed"])
@@ -166,4 +166,39 @@ def test_a_proxys_page_is_no_answer_and_does_not_end_the_wait() -> None:
         return BatchResponse(status=200, content=next(bodies))
 
     steps = wait_for_end("j", Wait(poll_interval_seconds=1), lambda: START)
-    assert run(steps, send, lambda _: None) is WaitResult.COMPLETED
+    assert run(steps, send, lambda _: None).result is WaitResult.COMPLETED
+
+
+def test_a_job_that_can_block_is_looked_at_for_that_at_every_tenth_look() -> None:
+    asked: list[str] = []
+
+    def send(request: BatchRequest) -> BatchResponse:
+        asked.append(request.operation)
+        states = {"id": "j", "state": "active"}
+        tasks = [
+            {"id": "a", "state": "completed", "executionInfo": {"exitCode": 1, "result": "failure"}},
+            {"id": "b", "state": "active", "dependsOn": {"taskIds": ["a"]}},
+        ]
+        bodies = {
+            "Get Job": states,
+            "Get Job Task Counts": {"taskCounts": {"active": 1}},
+            "List Tasks": {"value": tasks},
+        }
+        return BatchResponse(status=200, content=json.dumps(bodies[request.operation]).encode())
+
+    wait = Wait(poll_interval_seconds=1, can_block=True)
+    waited = run(wait_for_end("j", wait, lambda: START), send, lambda _: None)
+    assert (waited.result, "b for a" in waited.message) == (WaitResult.BLOCKED, True)
+    assert asked == ["Get Job"] * 10 + ["Get Job Task Counts", "List Tasks"]
+
+
+def test_a_job_that_is_deleted_while_it_is_looked_at_is_gone() -> None:
+    def send(request: BatchRequest) -> BatchResponse:
+        looked.append(request)
+        if request.operation != "Get Job" or len(looked) > 11:
+            raise GONE
+        return BatchResponse(status=200, content=b'{"id": "j", "state": "active"}')
+
+    looked: list[BatchRequest] = []
+    steps = wait_for_end("j", Wait(poll_interval_seconds=1, can_block=True), lambda: START)
+    assert run(steps, send, lambda _: None).result is WaitResult.GONE
