@@ -123,6 +123,11 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "ContainerInvalidSettings": Meaning(
         blame=Blame.SPECIFICATION, what="A container setting is wrong.", advice=_CONTAINER_ADVICE
     ),
+    "ContainerPoolNotSupported": Meaning(
+        blame=Blame.POOL,
+        what="The pool runs no container tasks.",
+        advice="Give the pool a container configuration, or leave container_settings out.",
+    ),
     "ContainerMiscError": Meaning(
         blame=Blame.POOL, what="The container could not be run.", advice=_CONTAINER_ADVICE
     ),

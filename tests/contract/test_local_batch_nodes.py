@@ -253,7 +253,7 @@ def test_task_in_a_container_runs_in_no_pool(batch: Batch) -> None:
         )
     )
     settings = models.BatchTaskContainerSettings(image_name="alpine")
-    for pool_id, code in (("cpu", "TaskSchedulingConstraintFailed"), ("containers", "CommandLaunchFailed")):
+    for pool_id, code in (("cpu", "ContainerPoolNotSupported"), ("containers", "CommandLaunchFailed")):
         job_id = batch.create_job(pool_id)
         task = batch.run(job_id, "t", "/bin/true", container_settings=settings)
         assert task.execution_info.failure_info.code == code

@@ -324,34 +324,14 @@ def test_container_task_cannot_be_scheduled_on_a_pool_without_containers(batch: 
         "/bin/true",
         container_settings=models.BatchTaskContainerSettings(image_name="ubuntu"),
     )
-    assert failure(task).code == "TaskSchedulingConstraintFailed"
+    assert failure(task).code == "ContainerPoolNotSupported"
 
 
-@pytest.mark.parametrize(
-    ("options", "status", "code"),
-    [
-        (
-            {"multi_instance_settings": models.MultiInstanceSettings(coordination_command_line="x")},
-            400,
-            "UnsupportedProperty",
-        ),
-        (
-            {
-                "application_package_references": [
-                    models.BatchApplicationPackageReference(application_id="tool")
-                ]
-            },
-            409,
-            "InvalidApplicationPackageReferences",
-        ),
-    ],
-)
-def test_what_is_not_acted_out_is_refused(
-    batch: Batch, options: dict[str, object], status: int, code: str
-) -> None:
+def test_what_is_not_acted_out_is_refused(batch: Batch) -> None:
+    network = models.BatchJobNetworkConfiguration(subnet_id="/subscriptions/s/subnet")
     with pytest.raises(HttpResponseError) as error:
-        batch.add(batch.create_job(), "t", **options)
-    assert (error.value.status_code, code_of(error)) == (status, code)
+        batch.create_job(network_configuration=network)
+    assert (error.value.status_code, code_of(error)) == (400, "UnsupportedProperty")
 
 
 def test_task_that_is_not_multi_instance_has_no_subtasks(batch: Batch) -> None:

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from airflow_provider_batchad.local.batch.directories import TaskDirectories, task_directories
 from airflow_provider_batchad.local.batch.environment import build_environment
@@ -40,6 +40,7 @@ class Stop(Enum):
     LIMIT = "limit"
     REQUEUE = "requeue"
     PREEMPT = "preempt"
+    PEER = "peer"
     DELETE = "delete"
     UNPREPARED = "unprepared"
 
@@ -76,6 +77,9 @@ class NodeRun(ABC):
 
     :param definition: what to run, as the REST API's members.
     """
+
+    # Whether it is one of several commands of a task on the node.
+    is_part: ClassVar[bool] = False
 
     def __init__(self, node: Node, definition: Mapping[str, Any], services: NodeServices) -> None:
         self.node = node
@@ -151,28 +155,41 @@ class NodeRun(ABC):
         return await sending
 
     async def _start(self) -> RunningProcess:
-        definition = self.definition
-        if definition.get("containerSettings"):
+        if self.definition.get("containerSettings"):
             _refuse_container(self.node)
-        command_line = definition["commandLine"]
+        command_line = self.definition["commandLine"]
         try:
             argv = shlex.split(command_line)
         except ValueError as error:
             raise PreparationFailed(
                 "CommandLaunchFailed", ("CommandLine", command_line), ("Message", str(error))
             ) from None
-        directories = self.directories
-        _make(directories)
-        references = definition.get("applicationPackageReferences") or ()
-        self._packages = await self._services.packages.deploy(references, self.node)
-        await self._services.downloader.fetch_all(definition.get("resourceFiles") or (), directories.working)
+        await self.prepare()
         try:
-            return await self._services.processes.start(self._command(argv, directories))
+            return await self._services.processes.start(self._command(argv, self.directories))
         except ProcessRefused as refusal:
             code = "CommandProgramNotFound" if refusal.errno in _NOT_FOUND else "CommandLaunchFailed"
             raise PreparationFailed(
                 code, ("CommandLine", command_line), ("Message", refusal.message)
             ) from None
+
+    async def prepare(self) -> None:
+        """Make its directories, and fetch what it needs.
+
+        :raises PreparationFailed: something cannot be had.
+        """
+        make_directories(self.directories)
+        await self.deploy_packages()
+        files = self.definition.get("resourceFiles") or ()
+        await self._services.downloader.fetch_all(files, self.directories.working)
+
+    async def deploy_packages(self) -> None:
+        """Unpack the application packages that it refers to, where the node does not have them yet.
+
+        :raises PreparationFailed: one cannot be unpacked.
+        """
+        references = self.definition.get("applicationPackageReferences") or ()
+        self._packages = await self._services.packages.deploy(references, self.node)
 
     def _command(self, argv: list[str], directories: TaskDirectories) -> Command:
         return Command(
@@ -181,6 +198,7 @@ class NodeRun(ABC):
             directory=directories.working,
             stdout=directories.stdout,
             stderr=directories.stderr,
+            is_part=self.is_part,
         )
 
 
@@ -205,7 +223,8 @@ class CommandRun(NodeRun):
     def environment(self) -> dict[str, str]:
         """What its process finds in its environment."""
         preparation = self.job.preparation_id
-        return self._packages | build_environment(
+        packages = self.node.packages | self._packages
+        return packages | build_environment(
             account=self._services.account,
             account_url=self._services.account_url,
             job_id=self.job.id,
@@ -227,12 +246,16 @@ def _refuse_container(node: Node) -> NoReturn:
             "CommandLaunchFailed", ("Message", "Local Azure's nodes have no container engine")
         )
     raise PreparationFailed(
-        "TaskSchedulingConstraintFailed",
-        ("Reason", "The pool has no container configuration, the task has container settings"),
+        "ContainerPoolNotSupported",
+        ("Message", "The pool has no container configuration, the task has container settings"),
     )
 
 
-def _make(directories: TaskDirectories) -> None:
+def make_directories(directories: TaskDirectories) -> None:
+    """A task's directories, and its output, empty.
+
+    :raises PreparationFailed: they cannot be made.
+    """
     try:
         directories.working.mkdir(parents=True, exist_ok=True)
         # There before the program runs, as on a node; an earlier attempt's output goes.

@@ -18,6 +18,8 @@ _FAILURES: Final[dict[str, tuple[Category, str]]] = {
         "UserError",
         "Task cannot be scheduled on the pool associated with the job",
     ),
+    # As Azure's own tests expect it, and as a public log shows it.
+    "ContainerPoolNotSupported": ("UserError", "The specified pool does not support container tasks"),
     "BlobNotFound": ("UserError", "One of the specified Azure Blob(s) is not found"),
     "BlobAccessDenied": ("UserError", "Access for one of the specified Azure Blob(s) is denied"),
     "BlobDownloadTimedOut": (
@@ -64,6 +66,9 @@ EXIT_CODE: Final = render_failure(
 )
 ENDED_BY_USER: Final = render_failure("TaskEnded", ("Message", "The task was terminated by a user request"))
 ENDED_BY_JOB: Final = render_failure("TaskEnded", ("Message", "The task was terminated with its job"))
+ENDED_WITH_PRIMARY: Final = render_failure(
+    "TaskEnded", ("Message", "The subtask was terminated with its task")
+)
 OUT_OF_TIME: Final = render_failure(
     "TaskEnded", ("Message", "The task exceeded its maximum allowed wall clock time")
 )

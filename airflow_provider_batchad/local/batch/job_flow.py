@@ -203,6 +203,7 @@ class JobFlow:
         for attempt in tuple(job.attempts.values()):
             attempt.stop(Stop.DELETE)
         self._preparations.stop(job, Stop.DELETE)
+        self._scheduler.look_again(job.pool_id)
         self._spawn(self._remove(job))
 
     async def stop(self) -> None:
@@ -219,11 +220,13 @@ class JobFlow:
         for attempt in tuple(job.attempts.values()):
             attempt.stop(Stop.JOB)
         self._preparations.stop(job, Stop.JOB)
+        self._scheduler.look_again(job.pool_id)
         self._spawn(self._end(job))
 
     def _disable(self, job: Job, tasks: str) -> None:
         if job.state is JobState.ACTIVE:
             job.move(JobState.DISABLING, self._ticks.now())
+            self._scheduler.look_again(job.pool_id)
         stop = _DISABLE_STOPS[tasks]
         if stop is not None:
             for attempt in tuple(job.attempts.values()):
@@ -268,11 +271,11 @@ class JobFlow:
         pool = self._pools.get(job.pool_id)
         if pool is not None:
             pool.waiting.pop(job.key, None)
-        nodes = {
-            task.execution.node
-            for task in job.tasks.values()
-            if task.execution is not None and task.execution.node is not None
-        }
+        executions = [task.execution for task in job.tasks.values() if task.execution is not None]
+        nodes = {node for execution in executions for node in execution.nodes}
+        if pool is not None and any(task.instances for task in job.tasks.values()):
+            # Each attempt may have had other nodes.
+            nodes.update(pool.nodes.values())
         for path in {node.root for node in nodes.union(job.on_nodes)}:
             await asyncio.to_thread(_remove_files, path / job_path(job.id))
         await asyncio.sleep(_SERVICE_SECONDS)

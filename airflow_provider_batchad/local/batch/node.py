@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -32,6 +33,7 @@ class NodeState(StrEnum):
     PREEMPTED = "preempted"
     DEALLOCATING = "deallocating"
     DEALLOCATED = "deallocated"
+    UNUSABLE = "unusable"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -44,6 +46,7 @@ class Node:
     :param attempts: the tasks that it has now.
     :param start_task: as it was when the node started; later changes of the pool's are for later starts.
     :param users: those that were added, by folded name.
+    :param packages: the variables that say where its pool's application packages are.
     :param is_gone: whether it has left its pool, its files with it.
     """
 
@@ -65,6 +68,7 @@ class Node:
     start_task: dict[str, Any] | None = None
     start_task_info: StartTaskInfo | None = None
     users: set[str] = field(default_factory=set)
+    packages: dict[str, str] = field(default_factory=dict)
     free_slots: int = 0
     running_tasks: int = 0
     total_tasks_run: int = 0
@@ -86,7 +90,18 @@ class Node:
     @property
     def takes_tasks(self) -> bool:
         """Whether tasks may be started here."""
-        return self.phase is NodeState.IDLE and self.is_scheduling and self.free_slots > 0
+        return self.is_ready and self.free_slots > 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes tasks, as soon as it has room."""
+        return self.phase is NodeState.IDLE and self.is_scheduling
+
+    @property
+    def address(self) -> str:
+        """Its private address; all of 127.0.0.0/8 is this machine, so on Linux programs can listen on it."""
+        network = zlib.crc32(self.pool_id.lower().encode()) % 254 + 1
+        return f"127.{network}.{self.number // 250 % 250}.{self.number % 250 + 4}"
 
     def make_directories(self) -> None:
         """Lay it out as a real node is."""

@@ -6,8 +6,9 @@ On Linux it adopts what its tasks leave behind (``PR_SET_CHILD_SUBREAPER``), so 
 task's group is found too.
 
 The channel carries JSON, a message a line. From the server: ``{"start": id, "argv", "env", "directory",
-"stdout", "stderr"}`` and ``{"kill": id}``. To the server: ``{"started": id, "pid"}``, ``{"refused": id,
-"errno", "message"}`` and ``{"ended": id, "exit_code"}``.
+"stdout", "stderr", "is_part"}`` and ``{"kill": id}``. To the server: ``{"started": id, "pid"}``,
+``{"refused": id, "errno", "message"}`` and ``{"ended": id, "exit_code"}``. What a command that is a part of a
+task leaves running lives on until it is killed.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 _SIGNAL_OFFSET: Final = 128
 _LAST_SWEEP_SECONDS: Final = 5.0
 _MARK: Final = "AZ_BATCH_TASK_DIR"
+# While processes are killed, others of them may fork.
+_SWEEPS: Final = 10
 
 
 class Agent:
@@ -38,6 +41,7 @@ class Agent:
         self._channel = channel
         self._tasks: dict[int, tuple[int, subprocess.Popen[bytes], bytes]] = {}
         self._pids: dict[int, int] = {}
+        self._left: dict[int, tuple[int, bytes]] = {}
         self._pending = b""
 
     def serve(self) -> None:
@@ -63,7 +67,7 @@ class Agent:
 
     def kill_everything(self) -> None:
         """Kill all tasks, and whatever they left behind."""
-        for pid, _, _ in self._tasks.values():
+        for pid in (*(one[0] for one in self._tasks.values()), *(one[0] for one in self._left.values())):
             _kill_group(pid)
         deadline = time.monotonic() + _LAST_SWEEP_SECONDS
         while time.monotonic() < deadline:
@@ -91,12 +95,16 @@ class Agent:
                 pid, _, directory = self._tasks[message["kill"]]
                 _kill_group(pid)
                 self._kill_strays(directory)
+            elif message["kill"] in self._left:
+                _kill_marked(*self._left.pop(message["kill"]))
         return True
 
     def _start(self, message: dict[str, Any]) -> None:
         number = message["start"]
+        # Several commands of one task write one after the other, and beside what an earlier one left behind.
+        mode = "ab" if message["is_part"] else "wb"
         try:
-            with Path(message["stdout"]).open("wb") as stdout, Path(message["stderr"]).open("wb") as stderr:
+            with Path(message["stdout"]).open(mode) as stdout, Path(message["stderr"]).open(mode) as stderr:
                 process = subprocess.Popen(
                     message["argv"],
                     env=message["env"],
@@ -113,6 +121,8 @@ class Agent:
             return
         directory = f"{_MARK}={message['env'].get(_MARK, '')}".encode()
         self._tasks[number] = (process.pid, process, directory)
+        if message["is_part"]:
+            self._left[number] = (process.pid, directory)
         self._pids[process.pid] = number
         self._send({"started": number, "pid": process.pid})
 
@@ -131,9 +141,11 @@ class Agent:
     def _finish(self, number: int, pid: int, status: int) -> None:
         _, process, directory = self._tasks.pop(number)
         process.returncode = os.waitstatus_to_exitcode(status)
-        # A task is over with its first process: the node kills what that one leaves running.
-        _kill_group(pid)
-        self._kill_strays(directory)
+        # A task is over with its first process: the node kills what that one leaves running. What a part of a
+        # task leaves running goes when the server says so.
+        if number not in self._left:
+            _kill_group(pid)
+            self._kill_strays(directory)
         code = process.returncode
         self._send({"ended": number, "exit_code": code if code >= 0 else _SIGNAL_OFFSET - code})
 
@@ -150,6 +162,20 @@ class Agent:
 def _kill_group(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def _kill_marked(group: int, mark: bytes) -> None:
+    """Kill what a task has left, by its environment: the group's number may be another's by now."""
+    if not Path("/proc/self/environ").exists():
+        _kill_group(group)
+        return
+    for _ in range(_SWEEPS):
+        found = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+        marked = [pid for pid in found if mark in _read_environment(pid)]
+        for pid in marked:
+            _kill(pid)
+        if not marked:
+            return
 
 
 def _kill(pid: int) -> None:

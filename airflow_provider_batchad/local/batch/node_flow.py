@@ -101,6 +101,7 @@ class NodeFlow:
         if not node.is_scheduling:
             raise BatchError("NodeAlreadyInTargetSchedulingState")
         node.set_scheduling(False, self._ticks.now())
+        self._scheduler.look_again(node.pool_id)
         self._stop_tasks(node, option)
 
     def enable_scheduling(self, pool: Pool, node: Node) -> None:
@@ -137,6 +138,7 @@ class NodeFlow:
         """
         phase = node.phase
         node.enter(NodeState.LEAVING, self._ticks.now())
+        self._scheduler.look_again(node.pool_id)
         try:
             await self._empty(node, option)
         except asyncio.CancelledError:
@@ -161,6 +163,7 @@ class NodeFlow:
         before = self._work.get(node)
         if before is not None:
             before.cancel()
+        self._scheduler.look_again(node.pool_id)
         self._work[node] = self._background.spawn(_follow(before, work))
 
     def _restart(self, pool: Pool, node: Node, phase: NodeState, option: str) -> None:
@@ -241,7 +244,7 @@ class NodeFlow:
         latest = 0
         for job in self._jobs.values():
             for task in job.tasks.values():
-                if task.execution is not None and task.execution.node is node and task.execution.end:
+                if task.execution is not None and node in task.execution.nodes and task.execution.end:
                     kept = parse_duration(task.read_definition()["constraints"]["retentionTime"])
                     latest = max(latest, min(task.execution.end + kept, INFINITE_TICKS))
         return latest

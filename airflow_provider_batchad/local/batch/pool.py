@@ -95,6 +95,21 @@ class Pool:
         """Its dedicated nodes or its Spot nodes."""
         return [node for node in self.nodes.values() if node.is_dedicated is dedicated]
 
+    @property
+    def takes_multi_instance(self) -> bool:
+        """Whether multi-instance tasks are ever scheduled on it: others leave them active for ever."""
+        return bool(self.properties["enableInterNodeCommunication"]) and self.slots_per_node == 1
+
+    def choose_nodes(self, count: int, *, refused: Collection[Node] = ()) -> tuple[Node, ...] | None:
+        """The nodes of a multi-instance task, all at once or none; the first is the master."""
+        free = [node for node in self.nodes.values() if node.takes_tasks and node not in refused]
+        return tuple(free[:count]) if len(free) >= count else None
+
+    def could_give(self, count: int, *, refused: Collection[Node] = ()) -> bool:
+        """Whether it would have so many nodes for one task once those that run have ended."""
+        ready = (node.is_ready and node not in refused for node in self.nodes.values())
+        return self.takes_multi_instance and sum(ready) >= count
+
     def choose_node(
         self, slots: int, *, is_exclusive: bool = False, refused: Collection[Node] = ()
     ) -> Node | None:

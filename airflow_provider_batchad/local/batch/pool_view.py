@@ -92,7 +92,7 @@ def show_node(node: Node, pool: Pool, base_url: str) -> dict[str, Any]:
         "stateTransitionTime": to_iso(node.transition),
         "lastBootTime": to_iso(node.booted),
         "allocationTime": to_iso(node.allocated),
-        "ipAddress": f"10.0.{node.number // 250 % 250}.{node.number % 250 + 4}",
+        "ipAddress": node.address,
         "affinityId": f"TVM:{node.id}",
         "vmSize": node.vm_size,
         "totalTasksRun": node.total_tasks_run,
@@ -108,6 +108,13 @@ def show_node(node: Node, pool: Pool, base_url: str) -> dict[str, Any]:
         shown["startTask"] = node.start_task
     if node.start_task_info is not None:
         shown["startTaskInfo"] = _show_start_task(node.start_task_info)
+    if node.phase is NodeState.UNUSABLE:
+        shown["errors"] = [
+            {
+                "code": "ApplicationPackageError",
+                "message": "An error occurred while trying to download or deploy an application package",
+            }
+        ]
     if node.phase is NodeState.START_TASK_FAILED:
         shown["errors"] = [{"code": "StartTaskFailed", "message": "The start task has failed"}]
     return shown

@@ -37,13 +37,17 @@ class AgentLost(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What to run, and where its output goes."""
+    """What to run, and where its output goes.
+
+    :param is_part: whether what it leaves running lives on, until :meth:`Processes.kill`.
+    """
 
     argv: list[str]
     environment: dict[str, str]
     directory: Path
     stdout: Path
     stderr: Path
+    is_part: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -51,6 +55,7 @@ class RunningProcess:
     """A process of a task, and the group that it leads."""
 
     number: int
+    is_part: bool = False
     pid: int = 0
     started: asyncio.Future[None] = field(default_factory=asyncio.Future)
     ended: asyncio.Future[int] = field(default_factory=asyncio.Future)
@@ -62,6 +67,7 @@ class Processes:
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
         self._running: dict[int, RunningProcess] = {}
+        self._left: dict[int, RunningProcess] = {}
         self._agent: subprocess.Popen[bytes] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -90,7 +96,7 @@ class Processes:
         :raises AgentLost: the agent died meanwhile.
         """
         await self.open()
-        process = RunningProcess(next(self._numbers))
+        process = RunningProcess(next(self._numbers), command.is_part)
         self._running[process.number] = process
         self._send(
             {
@@ -100,6 +106,7 @@ class Processes:
                 "directory": str(command.directory),
                 "stdout": str(command.stdout),
                 "stderr": str(command.stderr),
+                "is_part": command.is_part,
             }
         )
         try:
@@ -110,9 +117,11 @@ class Processes:
         return process
 
     def kill(self, process: RunningProcess) -> None:
-        """Kill its process group; its end is heard of as usual."""
-        if process.number in self._running:
+        """Kill its process group; its end is heard of as usual. Of a part that has ended, what it left."""
+        if process.number in self._running or process.number in self._left:
             self._send({"kill": process.number})
+        if process.number not in self._running:
+            self._left.pop(process.number, None)
 
     async def _start_agent(self) -> None:
         if self._agent is not None:
@@ -146,6 +155,8 @@ class Processes:
             return
         del self._running[process.number]
         if "ended" in message:
+            if process.is_part:
+                self._left[process.number] = process
             process.ended.set_result(message["exit_code"])
         else:
             process.started.set_exception(ProcessRefused(message["errno"], message["message"]))
@@ -154,6 +165,10 @@ class Processes:
         if self._writer is not None:
             self._writer.close()
             self._writer = None
+        left, self._left = self._left, {}
+        for process in left.values():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
         lost, self._running = self._running, {}
         for process in lost.values():
             if process.pid:

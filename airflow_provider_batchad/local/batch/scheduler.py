@@ -1,9 +1,14 @@
-"""Which task starts where and when: priorities, slots, ``maxParallelTasks``, first come first served."""
+"""Which task starts where and when: priorities, slots, ``maxParallelTasks``, first come first served.
+
+A multi-instance task gets all its nodes at once. While the one whose turn it is waits for nodes that others
+have, whatever comes after it waits too: else it could wait for ever. One that the pool cannot run at all, or
+has too few nodes for, stays active and holds up nobody.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_batchad.local.batch.attempt import Attempt
@@ -11,6 +16,7 @@ from airflow_provider_batchad.local.batch.command_run import NodeServices, Outco
 from airflow_provider_batchad.local.batch.durations import INFINITE_TICKS, parse_duration
 from airflow_provider_batchad.local.batch.index import fold
 from airflow_provider_batchad.local.batch.job import Job, JobState
+from airflow_provider_batchad.local.batch.multi_instance import MultiInstanceAttempt
 from airflow_provider_batchad.local.batch.task import Task, TaskState
 from airflow_provider_batchad.local.batch.ticks import TICKS_PER_SECOND, TickClock
 
@@ -74,6 +80,12 @@ class Scheduler:
                 pool.waiting[job.key] = job
         self._kick(pool)
 
+    def look_again(self, pool_id: str) -> None:
+        """Look at a pool again: a multi-instance task that held up others may not wait for it any more."""
+        pool = self._pools.get(pool_id)
+        if pool is not None and pool.waiting:
+            self._kick(pool)
+
     async def stop(self) -> None:
         """End every attempt, without a word to anybody."""
         running = tuple(self._running)
@@ -92,47 +104,57 @@ class Scheduler:
         if pool.is_full():
             return
         for job in sorted(pool.waiting.values(), key=lambda job: (-job.priority, job.created)):
-            self._start_ready(pool, job)
-            if not job.ready or job.state is not JobState.ACTIVE or self._pools.get(job.pool_id) is not pool:
+            is_here = self._pools.get(job.pool_id) is pool
+            is_held = is_here and not self._start_ready(pool, job)
+            if not job.ready or job.state is not JobState.ACTIVE or not is_here:
                 pool.waiting.pop(job.key, None)
-            if pool.is_full():
+            if is_held or pool.is_full():
                 return
 
-    def _start_ready(self, pool: Pool, job: Job) -> None:
+    def _start_ready(self, pool: Pool, job: Job) -> bool:
+        """Start what can be; ``False`` where a multi-instance task must have the nodes that become free."""
+        skipped: list[Task] = []
+        is_held = False
         while job.ready and job.state is JobState.ACTIVE and job.has_free_lane:
-            task = job.ready[0]
+            task = job.ready.popleft()
             if task.state is not TaskState.ACTIVE or job.tasks.get(task.id) is not task:
-                job.ready.popleft()
                 continue
-            node = pool.choose_node(
-                task.slots, is_exclusive=job.is_exclusive(task), refused=job.refused_nodes
-            )
-            if node is None:
-                return
-            job.ready.popleft()
-            self._start(job, task, node)
+            nodes = _choose_nodes(pool, job, task)
+            if nodes is not None:
+                self._start(job, task, nodes)
+                continue
+            skipped.append(task)
+            is_held = task.instances > 0 and pool.could_give(task.instances, refused=job.refused_nodes)
+            if is_held or not task.instances:
+                break
+        job.ready.extendleft(reversed(skipped))
+        return not is_held
 
-    def _start(self, job: Job, task: Task, node: Node) -> None:
-        definition = task.read_definition()
-        slots = node.slots if job.is_exclusive(task) else task.slots
-        task.begin_execution().node = node
-        node.take(slots, self._ticks.now())
-        attempt = Attempt(job, task, node, definition, self._services, slots=slots)
+    def _start(self, job: Job, task: Task, nodes: Sequence[Node]) -> None:
+        attempt = self._make_attempt(job, task, nodes)
+        task.begin_execution().node = attempt.node
         job.attempts[task] = attempt
-        node.attempts.add(attempt)
-        preparation = self._preparations.begin(job, node)
-        if preparation is None:
-            self._begin(attempt)
-        else:
+        for node in attempt.nodes:
+            node.take(attempt.slots, self._ticks.now())
+            node.attempts.add(attempt)
+        begun = [self._preparations.begin(job, node) for node in attempt.nodes]
+        preparations = [one for one in begun if one is not None]
+        if preparations:
             job.move_task(task, TaskState.PREPARING, self._ticks.now())
-        running = asyncio.create_task(self._run(attempt, preparation))
+        else:
+            attempt.begin()
+        running = asyncio.create_task(self._run(attempt, preparations))
         self._running.add(running)
         running.add_done_callback(self._running.discard)
 
-    def _begin(self, attempt: Attempt) -> None:
-        ticks = self._ticks.now()
-        attempt.task.begin_execution().start = ticks
-        attempt.job.move_task(attempt.task, TaskState.RUNNING, ticks)
+    def _make_attempt(self, job: Job, task: Task, nodes: Sequence[Node]) -> Attempt:
+        definition = task.read_definition()
+        slots = nodes[0].slots if job.is_exclusive(task) else task.slots
+        if task.instances:
+            return MultiInstanceAttempt(
+                job, task, nodes, definition, self._services, slots=slots, ticks=self._ticks
+            )
+        return Attempt(job, task, nodes[0], definition, self._services, slots=slots, ticks=self._ticks)
 
     def _set_limit(self, attempt: Attempt) -> Timer | None:
         limit = parse_duration(attempt.definition["constraints"]["maxWallClockTime"])
@@ -141,22 +163,23 @@ class Scheduler:
             return None
         return self._timers.at((execution.start + limit) / TICKS_PER_SECOND, lambda: attempt.stop(Stop.LIMIT))
 
-    async def _run(self, attempt: Attempt, preparation: asyncio.Task[bool] | None) -> None:
-        job, task, node = attempt.job, attempt.task, attempt.node
-        if preparation is not None and not await attempt.wait_for(preparation):
+    async def _run(self, attempt: Attempt, preparations: Sequence[asyncio.Task[bool]]) -> None:
+        job, task = attempt.job, attempt.task
+        if preparations and not await attempt.wait_for(preparations):
+            attempt.give_up()
             outcome = Outcome(stop=attempt.stopped or Stop.UNPREPARED)
         else:
-            outcome = await self._run_begun(attempt, is_begun=preparation is None)
-        node.give_back(attempt.slots, self._ticks.now())
-        if outcome.exit_code == 0 and outcome.stop is None:
-            node.total_tasks_succeeded += 1
+            outcome = await self._run_begun(attempt, is_begun=not preparations)
         job.attempts.pop(task, None)
-        node.attempts.discard(attempt)
+        for node in attempt.nodes:
+            node.give_back(attempt.slots, self._ticks.now())
+            node.total_tasks_succeeded += outcome.exit_code == 0 and outcome.stop is None
+            node.attempts.discard(attempt)
         try:
             self._on_end(attempt, outcome)
         finally:
             attempt.done.set()
-        pool = self._pools.get(node.pool_id)
+        pool = self._pools.get(attempt.node.pool_id)
         if pool is not None and (job.ready or pool.waiting):
             if job.ready and job.pool_id == pool.id:
                 pool.waiting[job.key] = job
@@ -164,10 +187,19 @@ class Scheduler:
 
     async def _run_begun(self, attempt: Attempt, *, is_begun: bool) -> Outcome:
         if not is_begun:
-            self._begin(attempt)
+            attempt.begin()
         limit = self._set_limit(attempt)
         try:
             return await attempt.run()
         finally:
             if limit is not None:
                 limit.cancel()
+
+
+def _choose_nodes(pool: Pool, job: Job, task: Task) -> Sequence[Node] | None:
+    if task.instances:
+        if not pool.takes_multi_instance:
+            return None
+        return pool.choose_nodes(task.instances, refused=job.refused_nodes)
+    node = pool.choose_node(task.slots, is_exclusive=job.is_exclusive(task), refused=job.refused_nodes)
+    return None if node is None else (node,)

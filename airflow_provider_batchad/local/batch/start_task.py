@@ -60,7 +60,8 @@ class StartRun(NodeRun):
             common=[],
             own=self.definition.get("environmentSettings") or [],
         )
-        return {name: value for name, value in environment.items() if name not in _NOT_OF_START_TASKS}
+        own = {name: value for name, value in environment.items() if name not in _NOT_OF_START_TASKS}
+        return self.node.packages | own
 
 
 class StartTasks:

@@ -27,11 +27,46 @@ class TaskResult(StrEnum):
     FAILURE = "failure"
 
 
+class SubtaskState(StrEnum):
+    """``BatchSubtaskState`` of the REST API."""
+
+    PREPARING = "preparing"
+    RUNNING = "running"
+    COMPLETED = "completed"
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Subtask:
+    """A multi-instance task on one of its nodes, the primary's aside. Times are ticks, 0 where there is none.
+
+    :param id: from 1 on; 0 is the primary, which is the task itself.
+    :param failure: ``failureInfo`` as JSON.
+    """
+
+    id: int
+    node: Node
+    state: SubtaskState
+    transition: int
+    previous_state: SubtaskState | None = None
+    previous_transition: int = 0
+    start: int = 0
+    end: int = 0
+    exit_code: int | None = None
+    failure: str | None = None
+    result: TaskResult | None = None
+
+    def move(self, state: SubtaskState, ticks: int) -> None:
+        """A transition."""
+        self.previous_state, self.previous_transition = self.state, self.transition
+        self.state, self.transition = state, ticks
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class Execution:
     """What running a task came to. Times are ticks, 0 where there is none.
 
     :param failure: ``failureInfo`` as JSON; most tasks that fail share one text.
+    :param subtasks: of the latest attempt at a multi-instance task.
     """
 
     start: int = 0
@@ -44,6 +79,12 @@ class Execution:
     requeue_count: int = 0
     last_requeue: int = 0
     node: Node | None = None
+    subtasks: tuple[Subtask, ...] = ()
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """Where it ran: the primary's node first."""
+        return () if self.node is None else (self.node, *(one.node for one in self.subtasks))
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -53,6 +94,7 @@ class Task:
     :param content: the members that the author gave, as JSON without braces; told apart from ``settings``
         because most tasks of a job share those.
     :param settings: ``userIdentity``, ``constraints`` and ``requiredSlots`` with their defaults, as JSON too.
+    :param instances: how many nodes it takes at once; 0 where it is no multi-instance task.
     :param execution: ``None`` until a node has had the task.
     """
 
@@ -63,6 +105,7 @@ class Task:
     content: str
     settings: str
     slots: int = 1
+    instances: int = 0
     state: TaskState = TaskState.ACTIVE
     previous_state: TaskState | None = None
     previous_transition: int = 0

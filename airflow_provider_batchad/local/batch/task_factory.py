@@ -12,7 +12,6 @@ from airflow_provider_batchad.local.batch.index import fold
 from airflow_provider_batchad.local.batch.task import Task
 from airflow_provider_batchad.local.batch.wire.node_files import refuse_identities
 from airflow_provider_batchad.local.batch.wire.tasks import TaskConstraints, TaskCreate, UserIdentity
-from airflow_provider_batchad.local.batch.wire.types import refuse_unsupported
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.job import Job
@@ -40,7 +39,7 @@ def check_task(job: Job, task: TaskCreate, packages: Packages) -> None:
     for name in ("jobPreparationTask", "jobReleaseTask"):
         if fold(task.id) == fold(job.properties.get(name, {}).get("id", "")):
             raise BatchError(f"TaskIdSameAsJ{name[1:]}")
-    refuse_unsupported(task, "multi_instance_settings")
+    _check_instances(task)
     packages.check(one.to_wire() for one in task.application_package_references or ())
     refuse_identities(task.resource_files, task.output_files)
     _check_exit_conditions(job, task)
@@ -63,6 +62,7 @@ def make_task(job: Job, task: TaskCreate, ticks: int) -> Task:
             slots,
         ),
         slots=slots,
+        instances=task.multi_instance_settings.number_of_instances if task.multi_instance_settings else 0,
     )
 
 
@@ -115,6 +115,19 @@ def dependencies_of(task: TaskCreate) -> Dependencies:
         return [], []
     ranges = [(item.start, item.end) for item in task.depends_on.task_id_ranges or ()]
     return task.depends_on.task_ids or [], ranges
+
+
+def _check_instances(task: TaskCreate) -> None:
+    settings = task.multi_instance_settings
+    if settings is None:
+        return
+    # BatchTask.requiredSlots: "For multi-instance Tasks, this property is not supported and must not be
+    # specified."
+    if task.required_slots is not None:
+        raise invalid_property(
+            "requiredSlots", task.required_slots, "The value cannot be specified for multi-instance tasks"
+        )
+    refuse_identities(settings.common_resource_files)
 
 
 def _check_exit_conditions(job: Job, task: TaskCreate) -> None:

@@ -93,6 +93,7 @@ class TaskFlow:
         attempt = job.attempts.get(task)
         if attempt is None:
             self._complete(job, task, exit_code=None, failure=ENDED_BY_USER)
+            self._scheduler.look_again(job.pool_id)
             return
         attempt.stop(Stop.USER)
         await attempt.done.wait()
@@ -123,8 +124,9 @@ class TaskFlow:
             return
         job.count(task, -1)
         job.tasks.remove(task.id)
-        if task.execution is not None and task.execution.node is not None:
-            root = task_directories(task.execution.node, job.id, task.id).root
+        self._scheduler.look_again(job.pool_id)
+        for node in task.execution.nodes if task.execution is not None else ():
+            root = task_directories(node, job.id, task.id).root
             await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
         self._jobs.settle(job)
 
@@ -184,5 +186,6 @@ class TaskFlow:
         execution = task.begin_execution()
         execution.start = execution.end = 0
         execution.exit_code = execution.failure = execution.result = None
+        execution.subtasks = ()
         task.move(TaskState.ACTIVE, ticks)
         job.count(task, 1)

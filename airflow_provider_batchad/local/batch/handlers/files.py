@@ -80,7 +80,9 @@ async def _task_area(exchange: Exchange) -> FileArea:
         and retention < INFINITE_TICKS
         and execution.end + retention < exchange.account.ticks.now()
     ):
-        await asyncio.to_thread(shutil.rmtree, root, ignore_errors=True)
+        for node in execution.nodes:
+            path = task_directories(node, job.id, task.id).root
+            await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
         raise BatchError("TaskFilesCleanedup")
     return FileArea(root, f"{exchange.base_url}/jobs/{job.id}/tasks/{task.id}/files")
 

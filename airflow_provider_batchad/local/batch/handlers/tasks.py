@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_batchad.local.batch.bodies import read_model
 from airflow_provider_batchad.local.batch.errors import BatchError, render_error
+from airflow_provider_batchad.local.batch.handlers.pools import pick
 from airflow_provider_batchad.local.batch.index import fold
 from airflow_provider_batchad.local.batch.listing import SUBTASK_MEMBERS, TASK_FILTER, TASK_MEMBERS
 from airflow_provider_batchad.local.batch.paging import take_page
+from airflow_provider_batchad.local.batch.subtask_view import show_subtask
 from airflow_provider_batchad.local.batch.task import Task, TaskState
 from airflow_provider_batchad.local.batch.task_factory import (
     build_constraints,
@@ -73,10 +75,12 @@ async def get_task(exchange: Exchange) -> web.StreamResponse:
 
 
 async def list_subtasks(exchange: Exchange) -> web.StreamResponse:
-    """``GET /jobs/{jobId}/tasks/{taskId}/subtasksinfo``: none, since no task here is multi-instance."""
-    exchange.query.select(SUBTASK_MEMBERS)
-    exchange.job_and_task()
-    return exchange.text("subtasks", '"value":[]')
+    """``GET /jobs/{jobId}/tasks/{taskId}/subtasksinfo``: without the primary, which is the task itself."""
+    selected = exchange.query.select(SUBTASK_MEMBERS)
+    job, task = exchange.job_and_task()
+    subtasks = task.execution.subtasks if task.execution is not None else ()
+    shown = (pick(show_subtask(job, task, one, exchange.base_url), selected) for one in subtasks)
+    return exchange.text("subtasks", f'"value":[{",".join(map(json.dumps, shown))}]')
 
 
 async def replace_task(exchange: Exchange) -> web.StreamResponse:

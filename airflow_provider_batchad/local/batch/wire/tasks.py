@@ -14,7 +14,6 @@ from airflow_provider_batchad.local.batch.wire.types import (
     Id,
     Int32,
     RetryCount,
-    Unsupported,
     WholeNumber,
     WireModel,
     one_of,
@@ -112,6 +111,14 @@ class AffinityInfo(WireModel):
     affinity_id: str
 
 
+class MultiInstanceSettings(WireModel):
+    """``MultiInstanceSettings``."""
+
+    number_of_instances: Annotated[WholeNumber, Field(ge=1, le=2**31 - 1)] = 1
+    coordination_command_line: Annotated[str, Field(min_length=1)]
+    common_resource_files: list[ResourceFile] | None = None
+
+
 class TaskCreate(WireModel):
     """``BatchTaskCreateOptions``."""
 
@@ -129,7 +136,7 @@ class TaskCreate(WireModel):
     constraints: TaskConstraints | None = None
     required_slots: Annotated[WholeNumber, Field(ge=1, le=256)] | None = None
     user_identity: UserIdentity | None = None
-    multi_instance_settings: Unsupported = None
+    multi_instance_settings: MultiInstanceSettings | None = None
     depends_on: TaskDependencies | None = None
     application_package_references: list[PackageReference] | None = None
 
