@@ -110,7 +110,7 @@ class _Question:
                 return principal.secret
             case FederatedToken():
                 self.sent.append(principal.assertion)
-                return {"client_assertion": principal.assertion}
+                return {"client_assertion": lambda: principal.assertion}
             case ClientCertificate():
                 return {"client_assertion": lambda: self._sign(principal)}
             case _ as never:

@@ -14,6 +14,7 @@ from azure.keyvault.secrets._shared import http_challenge_cache
 
 from airflow_provider_batchad.clouds import parse_custom_clouds
 from airflow_provider_batchad.connection import BatchConnection
+from airflow_provider_batchad.identity.surroundings import Surroundings
 from airflow_provider_batchad.identity.tokens import TokenCallback
 from airflow_provider_batchad.local.client_settings import CLOUD_NAME, describe_cloud, describe_connection
 from airflow_provider_batchad.local.config import BATCH_RESOURCE, LocalAzureConfig
@@ -55,6 +56,7 @@ class SigningIn:
         clock: Callable[[], float] = time.time,
         retries: int = 0,
         cloud: dict[str, str] | None = None,
+        surroundings: Surroundings | None = None,
         **changes: Any,
     ) -> TokenCallback:
         return TokenCallback.for_connection(
@@ -62,6 +64,7 @@ class SigningIn:
             on_secret=self.seen.append,
             retries=retries,
             clock=clock,
+            surroundings=surroundings,
         )
 
     def principal_of(self, token: str) -> Principal:
