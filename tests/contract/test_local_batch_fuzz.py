@@ -82,7 +82,8 @@ def something_there(batch: Batch) -> None:
 
 
 def check(answer: requests.Response) -> None:
-    assert answer.status_code < 500, answer.text
+    # "TooManyEnableAutoScaleRequests: ServiceUnavailable (503)", of the documented codes the only one.
+    assert answer.status_code < 500 or "TooManyEnableAutoScaleRequests" in answer.text, answer.text
     assert answer.headers["DataServiceVersion"] == "3.0"
     if answer.status_code >= 400 and answer.request.method != "HEAD":
         body = answer.json()

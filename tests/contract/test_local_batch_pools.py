@@ -294,7 +294,7 @@ def test_autoscale_sets_the_size_and_follows_the_clock(own_batch: Batch) -> None
     steady(batch, pool_id)
     with pytest.raises(HttpResponseError) as refused:
         batch.client.enable_pool_auto_scale(pool_id, again)
-    assert code_of(refused) == (429, "TooManyEnableAutoScaleRequests")
+    assert code_of(refused) == (503, "TooManyEnableAutoScaleRequests")
 
 
 def test_autoscale_formula_is_evaluated_without_a_change(batch: Batch) -> None:

@@ -92,7 +92,9 @@ def check(server: Server, service: str, method: str, path: str, **options: Any) 
     server.azure.faults.clear()
     url = f"{server.azure.endpoints.as_dict()[service]}{path}"
     answer = server.session.request(method, url, timeout=TIMEOUT_SECONDS, allow_redirects=False, **options)
-    assert answer.status_code < 500, (method, path, answer.text)
+    # "TooManyEnableAutoScaleRequests: ServiceUnavailable (503)", of the documented codes the only one.
+    is_documented = service == "batch" and "TooManyEnableAutoScaleRequests" in answer.text
+    assert answer.status_code < 500 or is_documented, (method, path, answer.text)
 
 
 @pytest.mark.parametrize("service", SERVICES)

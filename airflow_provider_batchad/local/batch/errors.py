@@ -38,6 +38,12 @@ FAULTS: Final[dict[str, Fault]] = {
     ),
     "UnsupportedRequestVersion": Fault(400, "The specified request version is not supported."),
     "InvalidUri": Fault(400, "The requested URI does not represent any resource on the server."),
+    "OutOfRangeInput": Fault(400, "One of the request inputs is out of range."),
+    "InvalidAuthenticationInfo": Fault(
+        400,
+        "The authentication information was not provided in the correct format. Verify the value of "
+        "Authorization header.",
+    ),
     "TaskDependenciesNotSpecifiedOnJob": Fault(
         400,
         "A task was specified as depending on other tasks, but the job did not specify that it would use "
@@ -46,12 +52,15 @@ FAULTS: Final[dict[str, Fault]] = {
     "TaskDependencyListTooLong": Fault(
         400,
         "A task was specified as depending on other tasks, but the list of dependencies was too long to be "
-        "stored.",
+        "stored. The total stored length is limited to 64000 characters; the total length of task ids must "
+        "be slightly less than this to allow for internal storage overhead. If you encounter this error, "
+        "consider using task range dependencies instead.",
     ),
     "TaskDependencyRangesTooLong": Fault(
         400,
         "A task was specified as depending on multiple ranges of task ids, and the list of ranges was too "
-        "long to be stored.",
+        "long to be stored. Note that the issue is not with the size of ranges, but with the number of "
+        "ranges.",
     ),
     "AuthenticationFailed": Fault(
         401,
@@ -60,6 +69,10 @@ FAULTS: Final[dict[str, Fault]] = {
     ),
     "AutoScalingFormulaSyntaxError": Fault(400, "The specified auto-scaling formula has a syntax error."),
     "AutoScalingFormulaTooLong": Fault(400, "The specified auto-scaling formula exceeds lengths limit."),
+    "InsufficientAccountPermissions": Fault(
+        403, "The account being accessed does not have sufficient permissions to execute this operation."
+    ),
+    "AccountIsDisabled": Fault(403, "The specified account is disabled."),
     "Forbidden": Fault(403, "Access is Forbidden"),
     "AuthorizationFailure": Fault(403, "This request is not authorized to perform this operation."),
     "IOError": Fault(403, "An I/O error occurred when accessing the specified resource."),
@@ -91,6 +104,7 @@ FAULTS: Final[dict[str, Fault]] = {
         409, "The specified job schedule has been marked for deletion and is being reclaimed."
     ),
     "JobScheduleCompleted": Fault(409, "The specified job schedule is already in completed state."),
+    "JobScheduleDisabled": Fault(409, "The specified job schedule is disabled."),
     "JobWithSameIdExists": Fault(
         409,
         "A job with the specified job schedule id exists. Job and job schedule cannot have the same id.",
@@ -105,15 +119,16 @@ FAULTS: Final[dict[str, Fault]] = {
         409, "The specified job has been marked for deletion and is being garbage collected."
     ),
     "JobCompleted": Fault(409, "The specified job is already in a completed state."),
+    "JobDisabled": Fault(409, "The specified job is disabled."),
+    "JobNotActive": Fault(409, "The specified job is not in active state."),
     "JobPreparationTaskOrReleaseTaskNotSpecified": Fault(
         409, "The specified job does not have either job preparation task or job release task."
     ),
     "TaskExists": Fault(409, "The specified task already exists."),
-    # BatchErrorCodeStrings; their texts on the wire are in no recording.
     "TaskIdSameAsJobPreparationTask": Fault(
-        409, "The task id is the same as that of the job preparation task."
+        409, "The specified task id is same as the job preparation task."
     ),
-    "TaskIdSameAsJobReleaseTask": Fault(409, "The task id is the same as that of the job release task."),
+    "TaskIdSameAsJobReleaseTask": Fault(409, "The specified task id is same as the job release task."),
     "TaskCompleted": Fault(409, "The specified task is already in a completed state."),
     "TaskNotCompleted": Fault(
         409,
@@ -131,26 +146,28 @@ FAULTS: Final[dict[str, Fault]] = {
         409, "Active job and schedule quota for the account has been reached."
     ),
     "InvalidApplicationPackageReferences": Fault(
-        409, "One or more application package references could not be satisfied."
+        409,
+        "One or more application package references could not be satisfied. This occurs if the application "
+        "id or version does not exist or is not active, or if the reference did not specify a version and "
+        "there is no default version configured.",
     ),
     "OperationInvalidForCurrentState": Fault(
         409, "The specified operation is not valid for the current state of the resource."
     ),
-    "ConditionNotMet": Fault(
-        412, "The condition specified in the conditional header(s) was not met for a write operation."
-    ),
+    "MissingContentLengthHeader": Fault(411, "The Content-Length header was not specified."),
+    "ConditionNotMet": Fault(412, "The condition specified using HTTP conditional header(s) is not met."),
     "RequestBodyTooLarge": Fault(
         413, "The request body is too large and exceeds the maximum permissible limit."
     ),
     "InvalidRange": Fault(416, "The range specified is invalid for the current size of the resource."),
     "TooManyRequests": Fault(429, "Too many requests. Please retry your request."),
-    # Documented as a 503. Here that would look like a failure of local Azure's own, which nothing may cause.
-    "TooManyEnableAutoScaleRequests": Fault(
-        429, "Too many Enable Pool AutoScale requests are issued on the pool."
-    ),
     "InternalError": Fault(500, "The server encountered an internal error. Please retry the request."),
+    "OperationTimedOut": Fault(500, "The operation could not be completed within the permitted time."),
     "ServerBusy": Fault(
         503, "The server is currently unable to receive requests. Please retry your request."
+    ),
+    "TooManyEnableAutoScaleRequests": Fault(
+        503, "Too many Enable Pool AutoScale requests are issued on the pool."
     ),
 }
 
