@@ -12,6 +12,7 @@ from aiohttp import web
 
 from airflow_provider_batchad.local.breakage import break_answer
 from airflow_provider_batchad.local.call import Call, begin_call
+from airflow_provider_batchad.local.framing import frame
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
@@ -70,6 +71,7 @@ class Service:
     def application(self) -> web.Application:
         """The aiohttp application that serves it."""
         application = web.Application(middlewares=[self._middleware()], client_max_size=_MAX_BODY_BYTES)
+        application.on_response_prepare.append(frame)
         application.add_routes(self._part.routes())
         return application
 

@@ -73,6 +73,7 @@ NEWER = {
     "fileMode",
     "publicFQDN",
     "endpointConfiguration",
+    "jobDefaultOrder",
 }
 
 

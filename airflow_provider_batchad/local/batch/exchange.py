@@ -14,6 +14,7 @@ from airflow_provider_batchad.local.batch.conditions import check_conditions
 from airflow_provider_batchad.local.batch.errors import BatchError, render_envelope
 from airflow_provider_batchad.local.batch.paging import Page, next_link
 from airflow_provider_batchad.local.batch.ticks import to_etag, to_http_date
+from airflow_provider_batchad.local.framing import chunk
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.access import Requirement
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _JSON: Final = "application/json; odata=minimalmetadata"
-# Recorded: before 2024 the service wrote it without the space.
+# Recordings of before 2024 have it without the space. Tools that read it apart write it in their own way, so
+# the bytes of the newer ones may well be the same.
 _OLD_JSON: Final = "application/json;odata=minimalmetadata"
 _FIRST_WITH_SPACE: Final = "2024"
 _EVERY_ANSWER: Final = {
@@ -137,7 +139,7 @@ class Exchange:
             headers["DataServiceId"] = f"{self.base_url}{about}"
             if location:
                 headers["Location"] = headers["DataServiceId"]
-        return _chunked(web.Response(status=status, headers=headers))
+        return chunk(self.request, web.Response(status=status, headers=headers))
 
     def element(self, metadata: str, shown: dict[str, Any], *, modified: int | None = None) -> web.Response:
         """One entity."""
@@ -172,7 +174,7 @@ class Exchange:
         body = f"{prefix},{members}}}" if members else f"{prefix}}}"
         headers = self.headers(modified)
         headers["Content-Type"] = _JSON if self.version >= _FIRST_WITH_SPACE else _OLD_JSON
-        return _chunked(web.Response(body=body.encode(), headers=headers))
+        return chunk(self.request, web.Response(body=body.encode(), headers=headers))
 
     def error(self, error: BatchError) -> web.Response:
         """An error; one has a length, where other answers come in chunks."""
@@ -181,10 +183,5 @@ class Exchange:
         )
         headers = self.headers() | (error.headers or {})
         headers["Content-Type"] = _JSON if self.version >= _FIRST_WITH_SPACE else _OLD_JSON
-        return web.Response(status=error.status, body=body, headers=headers)
-
-
-def _chunked(response: web.Response) -> web.Response:
-    if response.status not in (204, 304):
-        response.enable_chunked_encoding()
-    return response
+        # Recorded: the message is the reason phrase too.
+        return web.Response(status=error.status, reason=error.message, body=body, headers=headers)

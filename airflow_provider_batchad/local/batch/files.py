@@ -25,7 +25,7 @@ class FileFacts:
     """What is known of one file or directory.
 
     :param name: relative to the directory that is looked at, with slashes.
-    :param mode: as ``fileMode`` shows it: type and permissions in octal.
+    :param mode: as ``fileMode`` shows it: type and permissions in octal, with ``0o``.
     """
 
     name: str
@@ -130,7 +130,8 @@ class FileArea:
             is_directory=S_ISDIR(found.st_mode),
             size=found.st_size,
             modified=found.st_mtime_ns // _NANOSECONDS_PER_TICK,
-            mode=f"{found.st_mode:o}",
+            # Recorded: as Python writes an octal number.
+            mode=f"0o{found.st_mode:o}",
         )
 
     def _names(self, directory: Path, prefix: str, recursive: bool) -> Iterator[str]:

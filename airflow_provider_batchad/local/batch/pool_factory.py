@@ -59,7 +59,7 @@ def build_pool(spec: PoolSpecification) -> dict[str, Any]:
         "enableAutoScale": False,
         "enableInterNodeCommunication": False,
         "taskSlotsPerNode": 1,
-        "taskSchedulingPolicy": {"nodeFillType": "Spread"},
+        "taskSchedulingPolicy": {"nodeFillType": "Spread", "jobDefaultOrder": "none"},
     }
     if spec.enable_auto_scale:
         members["autoScaleEvaluationInterval"] = DEFAULT_INTERVAL
@@ -112,6 +112,8 @@ def show_members(pool: PoolUpdate) -> dict[str, Any]:
         }
     if pool.start_task is not None:
         members["startTask"] = show_start_task(pool.start_task)
+    if "taskSchedulingPolicy" in members:
+        members["taskSchedulingPolicy"].setdefault("jobDefaultOrder", "none")
     for account in members.get("userAccounts", ()):
         account.setdefault("elevationLevel", "nonadmin")
     return members

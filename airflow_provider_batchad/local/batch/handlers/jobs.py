@@ -85,7 +85,8 @@ async def update_job(exchange: Exchange) -> web.StreamResponse:
     refuse_unsupported(body, "network_configuration")
     changes = body.to_wire()
     if "constraints" in changes:
-        changes["constraints"] = job.properties["constraints"] | changes["constraints"]
+        # Recorded: what the new ones leave out goes back to its default.
+        changes["constraints"] = build_constraints(body.constraints)
     return _apply(exchange, job, body, changes)
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 async def create_pool(exchange: Exchange) -> web.StreamResponse:
     """``POST /pools``."""
     body = await read_model(exchange.request, PoolCreate)
-    _check_packages(body.application_package_references)
+    _check_packages(exchange, body.application_package_references)
     pool = exchange.account.pool_flow.create(body.id, build_pool(body))
     return exchange.empty(201, modified=pool.modified, about=f"/pools/{pool.id}", location=True)
 
@@ -77,7 +77,7 @@ async def update_pool(exchange: Exchange) -> web.StreamResponse:
     """``PATCH /pools/{poolId}``: only what the body holds changes; most of it only in an empty pool."""
     body = await read_model(exchange.request, PoolUpdate)
     pool = _find_active(exchange)
-    _check_packages(body.application_package_references)
+    _check_packages(exchange, body.application_package_references)
     changes = show_members(body)
     if len(pool.nodes) and not set(changes) <= ALWAYS_UPDATABLE:
         raise BatchError("OperationInvalidForCurrentState")
@@ -90,10 +90,12 @@ async def replace_properties(exchange: Exchange) -> web.StreamResponse:
     """``POST /pools/{poolId}/updateproperties``: a start task that the body leaves out goes."""
     body = await read_model(exchange.request, PoolReplace)
     pool = _find_active(exchange)
-    _check_packages(body.application_package_references)
+    _check_packages(exchange, body.application_package_references)
     start_task = None if body.start_task is None else show_start_task(body.start_task)
     metadata = [item.to_wire() for item in body.metadata]
-    pool.properties = _without_empty(pool.properties | {"startTask": start_task, "metadata": metadata})
+    packages = [item.to_wire() for item in body.application_package_references]
+    replaced = {"startTask": start_task, "metadata": metadata, "applicationPackageReferences": packages}
+    pool.properties = _without_empty(pool.properties | replaced)
     pool.modified = exchange.account.ticks.now()
     return exchange.empty(204, modified=pool.modified, about=f"/pools/{pool.id}/updateproperties")
 
@@ -109,10 +111,11 @@ async def delete_pool(exchange: Exchange) -> web.StreamResponse:
 async def resize_pool(exchange: Exchange) -> web.StreamResponse:
     """``POST /pools/{poolId}/resize``."""
     body = await read_model(exchange.request, PoolResize)
+    if body.target_dedicated_nodes is None and body.target_low_priority_nodes is None:
+        name = "targetDedicatedNodes and/or targetLowPriorityNodes"
+        raise BatchError("MissingRequiredProperty", (("PropertyName", name),))
     pool = exchange.pool()
     exchange.check_conditions(pool)
-    if body.target_dedicated_nodes is None and body.target_low_priority_nodes is None:
-        raise BatchError("MissingRequiredProperty", (("PropertyName", "targetDedicatedNodes"),))
     exchange.account.pool_flow.resize(
         pool,
         body.target_dedicated_nodes,
@@ -197,10 +200,8 @@ def _find_active(exchange: Exchange) -> Pool:
     return pool
 
 
-def _check_packages(references: list[PackageReference] | None) -> None:
-    if references:
-        # Nodes here install no package, so no reference can be satisfied.
-        raise BatchError("InvalidApplicationPackageReferences")
+def _check_packages(exchange: Exchange, references: list[PackageReference] | None) -> None:
+    exchange.account.packages.check_of_pool(one.to_wire() for one in references or ())
 
 
 def _without_empty(members: dict[str, Any]) -> dict[str, Any]:

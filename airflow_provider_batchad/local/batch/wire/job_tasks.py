@@ -27,8 +27,8 @@ from airflow_provider_batchad.local.batch.wire.types import (
 # BatchJobReleaseTask.maxWallClockTime: "The default value is 15 minutes. You may not specify a timeout
 # longer than 15 minutes."
 _LONGEST_RELEASE: Final = "PT15M"
+# Recorded for all three; the documents say "task" of two of them.
 _POOL_USER: Final = {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}}
-_TASK_USER: Final = {"autoUser": {"scope": "task", "elevationLevel": "nonadmin"}}
 
 
 class JobManagerTask(WireModel):
@@ -78,16 +78,21 @@ class JobReleaseTask(WireModel):
 
 
 def build_job_tasks(
-    manager: JobManagerTask | None, preparation: JobPreparationTask | None, release: JobReleaseTask | None
+    manager: JobManagerTask | None,
+    preparation: JobPreparationTask | None,
+    release: JobReleaseTask | None,
+    *,
+    retry_count: int,
 ) -> dict[str, Any]:
     """Of a job's properties those about its own tasks, with the service's defaults.
 
+    :param retry_count: the job's ``maxTaskRetryCount``, which its manager takes over as any task does.
     :raises BatchError: they contradict each other, or ask for what no node here has.
     """
     tasks: dict[str, Any] = {}
     if manager is not None:
         refuse_identities(manager.resource_files, manager.output_files)
-        tasks["jobManagerTask"] = _build_manager(manager)
+        tasks["jobManagerTask"] = _build_manager(manager, retry_count)
     if preparation is not None:
         refuse_identities(preparation.resource_files)
         tasks["jobPreparationTask"] = _build_preparation(preparation)
@@ -106,15 +111,15 @@ def build_job_tasks(
     return tasks
 
 
-def _build_manager(task: JobManagerTask) -> dict[str, Any]:
+def _build_manager(task: JobManagerTask, retry_count: int) -> dict[str, Any]:
     return {
         "requiredSlots": 1,
         "killJobOnCompletion": True,
         "runExclusive": True,
         "allowLowPriorityNode": True,
-        "userIdentity": _TASK_USER,
+        "userIdentity": _POOL_USER,
         **task.to_wire(),
-        "constraints": _build_constraints(task.constraints),
+        "constraints": _build_constraints(task.constraints, retry_count),
     }
 
 
@@ -137,11 +142,16 @@ def _build_release(task: JobReleaseTask) -> dict[str, Any]:
         "id": "jobrelease",
         "maxWallClockTime": _LONGEST_RELEASE,
         "retentionTime": SEVEN_DAYS,
-        "userIdentity": _TASK_USER,
+        "userIdentity": _POOL_USER,
         **task.to_wire(),
     }
 
 
-def _build_constraints(constraints: TaskConstraints | None) -> dict[str, Any]:
+def _build_constraints(constraints: TaskConstraints | None, retry_count: int = 0) -> dict[str, Any]:
     given = constraints.to_wire() if constraints is not None else {}
-    return {"maxWallClockTime": INFINITE, "retentionTime": SEVEN_DAYS, "maxTaskRetryCount": 0} | given
+    defaults = {
+        "maxWallClockTime": INFINITE,
+        "retentionTime": SEVEN_DAYS,
+        "maxTaskRetryCount": retry_count,
+    }
+    return defaults | given

@@ -122,6 +122,13 @@ def build_properties(job: JobSpecification) -> dict[str, Any]:
     given = job.to_wire()
     given.pop("id", None)
     given["poolInfo"] = build_pool_info(job.pool_info)
+    constraints = build_constraints(job.constraints)
+    job_tasks = build_job_tasks(
+        job.job_manager_task,
+        job.job_preparation_task,
+        job.job_release_task,
+        retry_count=constraints["maxTaskRetryCount"],
+    )
     return {
         "priority": 0,
         "maxParallelTasks": -1,
@@ -130,8 +137,8 @@ def build_properties(job: JobSpecification) -> dict[str, Any]:
         "onAllTasksComplete": "noaction",
         "onTaskFailure": "noaction",
         **given,
-        **build_job_tasks(job.job_manager_task, job.job_preparation_task, job.job_release_task),
-        "constraints": build_constraints(job.constraints),
+        **job_tasks,
+        "constraints": constraints,
     }
 
 
