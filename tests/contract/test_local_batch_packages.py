@@ -1,4 +1,4 @@
-"""Application packages of tasks on the nodes of local Batch."""
+"""Application packages of tasks and of pools on the nodes of local Batch."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from azure.batch import models
 from airflow_provider_batchad.local.config import BatchApplicationConfig
 from airflow_provider_batchad.local.server import LocalAzure
 from tests.contract.batch_fixtures import CONFIG, Batch
+from tests.contract.test_local_batch_members import check
+from tests.contract.test_local_batch_pools import MACHINE, create_pool, nodes_in
 from tests.contract.test_local_batch_tasks import failure, shell
 from tests.contract.test_local_batch_wire import check_error
 
@@ -70,7 +72,7 @@ def test_package_is_unpacked_and_found_by_its_variable(
     assert shown.application_package_references == reference("my-tool", version)
 
 
-@pytest.mark.parametrize(("application", "version"), [("my-tool", "3"), ("none", None), ("unused", None)])
+@pytest.mark.parametrize(("application", "version"), [("my-tool", "3"), ("none", None), ("unused", "1")])
 def test_package_that_is_not_there_is_refused(batch: Batch, application: str, version: str | None) -> None:
     wanted = {"applicationId": application} | ({"version": version} if version else {})
     task = {"id": "t", "commandLine": "/bin/true", "applicationPackageReferences": [wanted]}
@@ -80,9 +82,111 @@ def test_package_that_is_not_there_is_refused(batch: Batch, application: str, ve
     check_error(batch.send("POST", "/jobs", job), 409, "InvalidApplicationPackageReferences")
 
 
-def test_package_that_cannot_be_unpacked_is_a_preparation_error(batch: Batch) -> None:
+@pytest.mark.parametrize("application", ["broken", "unused"])
+def test_package_that_cannot_be_unpacked_is_a_preparation_error(batch: Batch, application: str) -> None:
     job_id = batch.create_job()
-    task = batch.run(job_id, "t", "/bin/true", application_package_references=reference("broken"))
+    task = batch.run(job_id, "t", "/bin/true", application_package_references=reference(application))
     assert failure(task).code == "ResourceFileCreateFailed"
     assert task.execution_info is not None
     assert task.execution_info.exit_code is None
+
+
+@pytest.mark.parametrize("is_qualified", [True, False])
+def test_packages_of_a_pool_are_there_for_its_start_task_and_every_task(
+    batch: Batch, is_qualified: bool
+) -> None:
+    prefix = f"{batch.azure.config.account_scope}/applications/" if is_qualified else ""
+    packages = reference(f"{prefix}my-tool", "1.0")
+    show = "cat $AZ_BATCH_APP_PACKAGE_my_tool_1_0/bin/version.txt"
+    pool_id = create_pool(
+        batch,
+        nodes=2,
+        application_package_references=packages,
+        start_task=models.BatchStartTask(command_line=shell(show)),
+    )
+    for node in nodes_in(batch, pool_id, "idle"):
+        assert b"".join(batch.client.download_node_file(pool_id, node.id, "startup/stdout.txt")) == b"1.0"
+    job_id = batch.create_job(
+        pool_id,
+        job_preparation_task=models.BatchJobPreparationTask(command_line=shell(show), wait_for_success=True),
+    )
+    batch.run(job_id, "t", shell(show))
+    assert batch.read(job_id, "t") == b"1.0"
+    own = "cat $AZ_BATCH_APP_PACKAGE_my_tool/bin/version.txt"
+    batch.run(job_id, "own", shell(f"{show} && {own}"), application_package_references=reference("my-tool"))
+    assert batch.read(job_id, "own") == b"1.02.0"
+    assert batch.client.get_pool(pool_id).application_package_references == packages
+
+
+@pytest.mark.parametrize(
+    ("application", "version"), [("my-tool", "3"), ("none", None), ("unused", None), ("/other/my-tool", None)]
+)
+def test_pool_with_a_package_that_is_not_there_is_refused(
+    batch: Batch, application: str, version: str | None
+) -> None:
+    wanted = {"applicationId": application} | ({"version": version} if version else {})
+    packages = {"applicationPackageReferences": [wanted]}
+    machine = {"vmSize": "small", "virtualMachineConfiguration": MACHINE.as_dict()}
+    pool = {"id": batch.new_id(), **machine, **packages}
+    check_error(batch.send("POST", "/pools", pool), 409, "InvalidApplicationPackageReferences")
+    check_error(batch.send("PATCH", "/pools/cpu", packages), 409, "InvalidApplicationPackageReferences")
+    replaced = {"metadata": [], **packages}
+    answer = batch.send("POST", "/pools/cpu/updateproperties", replaced)
+    check_error(answer, 409, "InvalidApplicationPackageReferences")
+
+
+def test_job_whose_auto_pool_wants_what_is_not_there_says_so(batch: Batch) -> None:
+    specification = models.BatchAutoPoolSpecification(
+        pool_lifetime_option="job",
+        pool=models.BatchPoolSpecification(
+            vm_size="small",
+            virtual_machine_configuration=MACHINE,
+            application_package_references=reference("none"),
+        ),
+    )
+    job_id = batch.new_id()
+    pool_info = models.BatchPoolInfo(auto_pool_specification=specification)
+    batch.client.create_job(models.BatchJobCreateOptions(id=job_id, pool_info=pool_info))
+    job = batch.client.get_job(job_id)
+    assert job.state == "completed"
+    error = job.execution_info.scheduling_error
+    assert error.code == "InvalidApplicationPackageReferencesInAutoPool"
+
+
+def test_new_packages_of_a_pool_are_for_nodes_that_start_later(batch: Batch) -> None:
+    pool_id = create_pool(batch)
+    (node,) = nodes_in(batch, pool_id, "idle")
+    update = models.BatchPoolUpdateOptions(application_package_references=reference("my-tool"))
+    batch.client.update_pool(pool_id, update)
+    job_id = batch.create_job(pool_id)
+    show = shell("cat $AZ_BATCH_APP_PACKAGE_my_tool/bin/version.txt")
+    assert batch.run(job_id, "before", show).execution_info.exit_code == 1
+    reboot = {"nodeRebootOption": "requeue"}
+    batch.client.begin_reboot_node(pool_id, node.id, reboot, polling_interval=0.02).result()
+    assert batch.run(job_id, "after", show).execution_info.exit_code == 0
+    replaced = models.BatchPoolReplaceOptions(application_package_references=[], metadata=[])
+    batch.client.replace_pool_properties(pool_id, replaced)
+    assert not batch.client.get_pool(pool_id).application_package_references
+
+
+def test_node_that_cannot_get_its_packages_is_unusable_until_it_restarts(batch: Batch) -> None:
+    pool_id = create_pool(batch, application_package_references=reference("broken", "1"))
+    (node,) = nodes_in(batch, pool_id, "unusable")
+    (error,) = node.errors
+    assert error.code == "ApplicationPackageError"
+    assert error.message == "One or more application packages specified for the pool are invalid"
+    details = {one.name: one.value for one in error.error_details}
+    assert details["ApplicationPackageReference"] == "broken:1"
+    check(batch.send("GET", f"/pools/{pool_id}/nodes/{node.id}").json(), models.BatchNode)
+    counts = next(iter(batch.client.list_pool_node_counts(filter=f"poolId eq '{pool_id}'")))
+    assert counts.dedicated.unusable == 1
+    job_id = batch.create_job(pool_id)
+    batch.add(job_id, "t")
+    assert batch.client.get_task(job_id, "t").state == "active"
+    update = models.BatchPoolUpdateOptions(application_package_references=reference("my-tool"))
+    batch.client.update_pool(pool_id, update)
+    reboot = {"nodeRebootOption": "requeue"}
+    batch.client.begin_reboot_node(pool_id, node.id, reboot, polling_interval=0.02).result()
+    assert batch.finished(job_id, "t").execution_info.exit_code == 0
+    (node,) = nodes_in(batch, pool_id, "idle")
+    assert not node.errors

@@ -93,7 +93,7 @@ class BatchAccount:
         self.jobs: IdIndex[Job] = IdIndex()
         self.schedules: IdIndex[JobSchedule] = IdIndex()
         self.applications: IdIndex[BatchApplicationConfig] = IdIndex()
-        self.packages = Packages(self.applications)
+        self.packages = Packages(self.name, self.applications)
         self.ticks = TickClock(clock)
         self._timers = Timers(clock)
         self._processes = Processes()
@@ -134,6 +134,7 @@ class BatchAccount:
             timers=self._timers,
             scheduler=self.scheduler,
             start_tasks=StartTasks(ticks=self.ticks, services=services),
+            packages=self.packages,
         )
         self.pool_flow = PoolFlow(
             account=self.name,
@@ -147,7 +148,7 @@ class BatchAccount:
         )
         self.autoscaling = AutoScaling(ticks=self.ticks, timers=self._timers, pools=self.pool_flow)
         self.pool_flow.connect(self.autoscaling)
-        self._auto_pools = AutoPools(pools=self.pools, flow=self.pool_flow)
+        self._auto_pools = AutoPools(pools=self.pools, flow=self.pool_flow, packages=self.packages)
         self.schedule_flow = ScheduleFlow(
             schedules=self.schedules,
             jobs=self.jobs,

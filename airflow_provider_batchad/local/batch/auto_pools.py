@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.index import IdIndex
     from airflow_provider_batchad.local.batch.job import Job
     from airflow_provider_batchad.local.batch.job_schedule import JobSchedule
+    from airflow_provider_batchad.local.batch.packages import Packages
     from airflow_provider_batchad.local.batch.pool import Pool
     from airflow_provider_batchad.local.batch.pool_flow import PoolFlow
 
@@ -21,13 +22,19 @@ _QUOTA_REACHED = {
     "code": "AutoPoolCreationFailedWithQuotaReached",
     "message": "The pool quota for the account is reached",
 }
+_NO_SUCH_PACKAGES = {
+    "category": "UserError",
+    "code": "InvalidApplicationPackageReferencesInAutoPool",
+    "message": "One or more application package references of the auto pool could not be satisfied",
+}
 
 
 class AutoPools:
     """Makes and deletes them."""
 
-    def __init__(self, *, pools: IdIndex[Pool], flow: PoolFlow) -> None:
+    def __init__(self, *, pools: IdIndex[Pool], flow: PoolFlow, packages: Packages) -> None:
         self._pools = pools
+        self._packages = packages
         self._flow = flow
 
     def open(self, job: Job, schedule: JobSchedule | None) -> None:
@@ -58,6 +65,11 @@ class AutoPools:
     def _make(self, job: Job, spec: dict[str, Any]) -> str | None:
         # Recorded: the id is the prefix and a GUID in upper case.
         pool_id = f"{spec.get('autoPoolIdPrefix', '')}{str(uuid.uuid4()).upper()}"
+        try:
+            self._packages.check_of_pool(spec["pool"].get("applicationPackageReferences") or ())
+        except BatchError:
+            job.scheduling_error = _NO_SUCH_PACKAGES
+            return None
         try:
             self._flow.create(pool_id, spec["pool"])
         except BatchError:

@@ -47,6 +47,7 @@ class Node:
     :param start_task: as it was when the node started; later changes of the pool's are for later starts.
     :param users: those that were added, by folded name.
     :param packages: the variables that say where its pool's application packages are.
+    :param errors: why it is unusable, as ``BatchNodeError``.
     :param is_gone: whether it has left its pool, its files with it.
     """
 
@@ -69,6 +70,7 @@ class Node:
     start_task_info: StartTaskInfo | None = None
     users: set[str] = field(default_factory=set)
     packages: dict[str, str] = field(default_factory=dict)
+    errors: list[dict[str, Any]] = field(default_factory=list)
     free_slots: int = 0
     running_tasks: int = 0
     total_tasks_run: int = 0

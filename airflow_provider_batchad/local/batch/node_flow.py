@@ -11,12 +11,15 @@ from airflow_provider_batchad.local.batch.background import Background
 from airflow_provider_batchad.local.batch.command_run import Stop
 from airflow_provider_batchad.local.batch.durations import INFINITE_TICKS, parse_duration
 from airflow_provider_batchad.local.batch.errors import BatchError
+from airflow_provider_batchad.local.batch.failures import PreparationFailed
 from airflow_provider_batchad.local.batch.node import Node, NodeState
+from airflow_provider_batchad.local.batch.packages import describe_error
 from airflow_provider_batchad.local.batch.ticks import TICKS_PER_SECOND, TickClock
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.index import IdIndex
     from airflow_provider_batchad.local.batch.job import Job
+    from airflow_provider_batchad.local.batch.packages import Packages
     from airflow_provider_batchad.local.batch.pool import Pool
     from airflow_provider_batchad.local.batch.scheduler import Scheduler
     from airflow_provider_batchad.local.batch.start_task import StartTasks
@@ -31,7 +34,7 @@ _BUSY: Final = {
     NodeState.REBOOTING: "NodeBeingRebooted",
     NodeState.REIMAGING: "NodeBeingReimaged",
 }
-_RESTARTABLE: Final = (NodeState.IDLE, NodeState.START_TASK_FAILED)
+_RESTARTABLE: Final = (NodeState.IDLE, NodeState.START_TASK_FAILED, NodeState.UNUSABLE)
 
 
 class NodeFlow:
@@ -45,12 +48,14 @@ class NodeFlow:
         timers: Timers,
         scheduler: Scheduler,
         start_tasks: StartTasks,
+        packages: Packages,
     ) -> None:
         self._jobs = jobs
         self._ticks = ticks
         self._timers = timers
         self._scheduler = scheduler
         self._start_tasks = start_tasks
+        self._packages = packages
         self._background = Background()
         self._work: dict[Node, asyncio.Task[None]] = {}
 
@@ -206,6 +211,9 @@ class NodeFlow:
         node.booted = ticks
         node.start_task = start_task = pool.properties.get("startTask")
         node.start_task_info = None
+        node.errors = []
+        if not await self._deploy(pool, node):
+            return
         if start_task is not None and start_task["waitForSuccess"]:
             node.enter(NodeState.WAITING_FOR_START_TASK, self._ticks.now())
             if not await self._start_tasks.run(node, start_task):
@@ -215,6 +223,18 @@ class NodeFlow:
         self._scheduler.kick(pool)
         if start_task is not None and not start_task["waitForSuccess"]:
             await self._start_tasks.run(node, start_task)
+
+    async def _deploy(self, pool: Pool, node: Node) -> bool:
+        # "If an application package deployment fails for any reason, the Batch service marks the node
+        # unusable, and no tasks are scheduled for execution on that node."
+        references = pool.properties.get("applicationPackageReferences") or ()
+        try:
+            node.packages = await self._packages.deploy(references, node)
+        except PreparationFailed as failed:
+            node.errors = [describe_error(references, failed)]
+            node.enter(NodeState.UNUSABLE, self._ticks.now())
+            return False
+        return True
 
     async def _empty(self, node: Node, option: str) -> None:
         self._stop_tasks(node, option)

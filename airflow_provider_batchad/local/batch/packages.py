@@ -1,8 +1,13 @@
-"""Application packages: unpacked on a node before the first task that wants one, found by the environment."""
+"""Application packages: unpacked on a node when it starts, or before the first task that wants one.
+
+A pool's are there for every task of its nodes, a task's for that task; both are found by the environment.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import shutil
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -20,23 +25,40 @@ if TYPE_CHECKING:
 _VARIABLE: Final = "AZ_BATCH_APP_PACKAGE"
 # "On Linux, periods, hyphens and number signs are flattened to underscores."
 _FLATTENED: Final = str.maketrans(".-#", "___")
+# "When creating a pool, the package's application ID must be fully qualified", says the newest version; older
+# ones have the bare id there as well, as tasks have.
+_QUALIFIED: Final = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.Batch/batchAccounts/(?P<account>[^/]+)"
+    r"/applications/(?P<application>[^/]+)",
+    re.IGNORECASE,
+)
 
 
 class Packages:
     """The packages of the account's applications; where a reference names no version, the last one counts."""
 
-    def __init__(self, applications: IdIndex[BatchApplicationConfig]) -> None:
+    def __init__(self, account: str, applications: IdIndex[BatchApplicationConfig]) -> None:
+        self._account = account
         self._applications = applications
         self._lock = asyncio.Lock()
 
-    def check(self, references: Iterable[Mapping[str, Any]]) -> None:
-        """Whether all that is referred to is there.
+    def check_of_pool(self, references: Iterable[Mapping[str, Any]]) -> None:
+        """Whether a pool may refer to these.
 
-        :raises BatchError: it is not.
+        :raises BatchError: one of them is not there.
         """
         for reference in references:
             if self._find(reference) is None:
                 raise BatchError("InvalidApplicationPackageReferences")
+
+    def check(self, references: Iterable[Mapping[str, Any]]) -> None:
+        """Whether a task may: where an application has no default version, that shows when the task starts.
+
+        :raises BatchError: an application or version is not there.
+        """
+        for reference in references:
+            if reference.get("version") or self._application(reference["applicationId"]) is None:
+                self.check_of_pool((reference,))
 
     async def deploy(self, references: Iterable[Mapping[str, Any]], node: Node) -> dict[str, str]:
         """Unpack what the node does not have yet.
@@ -47,9 +69,9 @@ class Packages:
         environment = {}
         for reference in references:
             found = self._find(reference)
-            application, version = reference["applicationId"], reference.get("version")
+            application, version = self._name(reference["applicationId"]), reference.get("version")
             if found is None:
-                raise _failed(application, "The application package is not there any more")
+                raise _failed(application, "There is no such application package")
             directory = node.root / "applications" / found[0]
             async with self._lock:
                 if not directory.is_dir():
@@ -58,8 +80,17 @@ class Packages:
             environment["_".join(parts).translate(_FLATTENED)] = str(directory)
         return environment
 
+    def _application(self, application_id: str) -> BatchApplicationConfig | None:
+        return self._applications.get(self._name(application_id))
+
+    def _name(self, application_id: str) -> str:
+        match = _QUALIFIED.fullmatch(application_id)
+        # Of another account, it is nobody's name here.
+        is_own = match is not None and match["account"].lower() == self._account.lower()
+        return match["application"] if match is not None and is_own else application_id
+
     def _find(self, reference: Mapping[str, Any]) -> tuple[str, Path] | None:
-        application = self._applications.get(reference["applicationId"])
+        application = self._application(reference["applicationId"])
         if application is None or not application.packages:
             return None
         version = reference.get("version") or tuple(application.packages)[-1]
@@ -76,6 +107,20 @@ def _unpack(application: str, package: Path, directory: Path) -> None:
         beside.rename(directory)
     except (OSError, zipfile.BadZipFile) as error:
         raise _failed(application, str(error)) from None
+
+
+def describe_error(references: Iterable[Mapping[str, Any]], failed: PreparationFailed) -> dict[str, Any]:
+    """``BatchNodeError`` of a node that could not get its pool's packages; code and texts as documented."""
+    named = (f"{one['applicationId']}:{one.get('version') or ''}".rstrip(":") for one in references)
+    details = {one["name"]: one["value"] for one in json.loads(failed.failure)["details"]}
+    return {
+        "code": "ApplicationPackageError",
+        "message": "One or more application packages specified for the pool are invalid",
+        "errorDetails": [
+            {"name": "ApplicationPackageReference", "value": ", ".join(named)},
+            {"name": "Message", "value": details["Message"]},
+        ],
+    }
 
 
 def _failed(application: str, message: str) -> PreparationFailed:

@@ -108,13 +108,8 @@ def show_node(node: Node, pool: Pool, base_url: str) -> dict[str, Any]:
         shown["startTask"] = node.start_task
     if node.start_task_info is not None:
         shown["startTaskInfo"] = _show_start_task(node.start_task_info)
-    if node.phase is NodeState.UNUSABLE:
-        shown["errors"] = [
-            {
-                "code": "ApplicationPackageError",
-                "message": "An error occurred while trying to download or deploy an application package",
-            }
-        ]
+    if node.errors:
+        shown["errors"] = node.errors
     if node.phase is NodeState.START_TASK_FAILED:
         shown["errors"] = [{"code": "StartTaskFailed", "message": "The start task has failed"}]
     return shown

@@ -147,6 +147,7 @@ async def disable_autoscale(exchange: Exchange) -> web.StreamResponse:
     """``POST /pools/{poolId}/disableautoscale``."""
     pool = exchange.pool()
     exchange.account.autoscaling.disable(pool)
+    pool.modified = exchange.account.ticks.now()
     return exchange.empty(200, modified=pool.modified, about=f"/pools/{pool.id}/disableautoscale")
 
 
