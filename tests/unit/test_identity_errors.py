@@ -39,6 +39,13 @@ DESCRIPTION = (
         (1002012, SignInError, "'extra.cloud'"),
         (53003, SignInError, "Conditional Access"),
         (7000112, SignInError, "is disabled"),
+        (700027, CredentialRefused, "az ad app credential reset --id the-client"),
+        (700024, CredentialRefused, "clock"),
+        (7000213, CredentialRefused, "name or issuer"),
+        (7000272, CredentialRefused, "issuer's keys"),
+        (700213, SignInError, "az ad app federated-credential list --id the-client"),
+        (7000218, SignInError, "public client flows"),
+        (50034, SignInError, "'extra.vault_tenant_id_name'"),
     ],
 )
 def test_known_number_names_the_field_that_mends_it(number, kind, words):
