@@ -40,16 +40,9 @@ class AzureBatchAdAsyncHook:
         :raises ConnectionFieldError: names the field that is wrong.
         """
         if self._connection is None:
-            from airflow.providers.common.compat.connection import get_async_connection
+            from airflow_provider_batchad.hooks.shared_lookup import look_up_connection
 
-            from airflow_provider_batchad.hooks.resolve import resolve_connection
-            from airflow_provider_batchad.hooks.vault_connection import with_vault_connection_async
-
-            self._connection = await with_vault_connection_async(
-                resolve_connection(await get_async_connection(self.batchad_conn_id)),
-                get_async_connection,
-                resolve_connection,
-            )
+            self._connection = await look_up_connection(self.batchad_conn_id)
         return self._connection
 
     async def get_conn(self) -> BatchClient:

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from airflow.providers.common.compat import connection
+from airflow.providers.common.compat.connection import get_async_connection
 
-from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, shared
+from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, shared, shared_lookup
 from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.local.client_settings import client_environment, describe_connection
 from airflow_provider_batchad.local.config import LocalAzureConfig
@@ -25,13 +27,13 @@ LIST = requests.list_jobs(select="id", page_size=1)
 @pytest.fixture
 def signing_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SigningIn]:
     with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
-        connection = describe_connection(signing_in.azure)
+        described = describe_connection(signing_in.azure)
         for name, value in client_environment(signing_in.azure).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setenv("AIRFLOW_CONN_THE_SAME", json.dumps(connection))
+        monkeypatch.setenv("AIRFLOW_CONN_THE_SAME", json.dumps(described))
         monkeypatch.setenv(
             "AIRFLOW_CONN_LENIENT",
-            json.dumps({**connection, "extra": {**connection["extra"], "least_privilege": "warn"}}),
+            json.dumps({**described, "extra": {**described["extra"], "least_privilege": "warn"}}),
         )
         yield signing_in
     assert shared._shared == {}
@@ -49,6 +51,19 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[shared.SharedClient]:
 
     monkeypatch.setattr(shared, "_make", remember)
     return clients
+
+
+@pytest.fixture
+def lookups(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The id of every connection that Airflow is asked for."""
+    asked: list[str] = []
+
+    async def ask(conn_id: str):
+        asked.append(conn_id)
+        return await get_async_connection(conn_id)
+
+    monkeypatch.setattr(connection, "get_async_connection", ask)
+    return asked
 
 
 def is_open(client: shared.SharedClient) -> bool:
@@ -169,3 +184,37 @@ def test_what_a_loop_left_behind_is_forgotten(signing_in, made):
     asyncio.run(ask())
     assert len(made) == 2
     eventually(lambda: shared._shared == {})
+
+
+async def test_hundreds_who_start_at_once_look_the_connection_up_once(signing_in, lookups):
+    hooks = [AzureBatchAdAsyncHook() for _ in range(300)]
+    found = await asyncio.gather(*(hook.get_connection() for hook in hooks))
+    assert lookups == ["batchad_default"]
+    assert len(set(map(id, found))) == 1
+    await AzureBatchAdAsyncHook("the_same").get_connection()
+    assert lookups == ["batchad_default", "the_same"]
+
+
+async def test_a_connection_that_was_edited_is_seen_after_seconds(signing_in, lookups, monkeypatch):
+    monkeypatch.setattr(shared_lookup, "_FRESH_SECONDS", 0.0)
+    for _ in range(2):
+        await AzureBatchAdAsyncHook().get_connection()
+    assert len(lookups) == 2
+
+
+async def test_a_failed_look_up_fails_all_who_waited_and_is_not_kept(signing_in, lookups):
+    hooks = [AzureBatchAdAsyncHook("absent") for _ in range(3)]
+    answers = await asyncio.gather(*(hook.get_connection() for hook in hooks), return_exceptions=True)
+    assert {type(answer).__name__ for answer in answers} == {"AirflowNotFoundException"}
+    assert lookups == ["absent"]
+    with pytest.raises(Exception, match="absent"):
+        await AzureBatchAdAsyncHook("absent").get_connection()
+    assert lookups == ["absent", "absent"]
+
+
+async def test_one_who_is_cancelled_leaves_the_look_up_to_the_others(signing_in, lookups):
+    first, second = (asyncio.create_task(AzureBatchAdAsyncHook().get_connection()) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert (await second).conn_id == "batchad_default"
+    assert lookups == ["batchad_default"]
