@@ -156,4 +156,7 @@ def _equal(signature: str, given: str) -> bool:
 
 
 def _refuse(detail: str) -> BatchError:
-    return BatchError("AuthenticationFailed", (("AuthenticationErrorDetail", detail),), status=403)
+    error = BatchError("AuthenticationFailed", (("AuthenticationErrorDetail", detail),), status=403)
+    # Recorded; of a token the service says nothing about a signature.
+    error.message = f"{error.message.removesuffix('.')} including the signature."
+    return error

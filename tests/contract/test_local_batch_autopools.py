@@ -52,7 +52,7 @@ def test_job_gets_a_pool_of_its_own_that_goes_with_it(batch: Batch) -> None:
         "vmSize": "standard_d2_v2",
         "virtualMachineConfiguration": MACHINE.as_dict(),
         "taskSlotsPerNode": 1,
-        "taskSchedulingPolicy": {"nodeFillType": "Spread"},
+        "taskSchedulingPolicy": {"nodeFillType": "Spread", "jobDefaultOrder": "none"},
         "resizeTimeout": "PT15M",
         "targetDedicatedNodes": 1,
         "targetLowPriorityNodes": 0,

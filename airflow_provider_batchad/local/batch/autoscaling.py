@@ -57,7 +57,7 @@ class AutoScaling:
         self._run(pool)
 
     def disable(self, pool: Pool) -> None:
-        """Switch it off for a user. Recorded: the ETag does not move, and a resize that it began is stopped.
+        """Switch it off for a user. Recorded: a resize that it began is stopped.
 
         :raises BatchError: the pool is being deleted.
         """

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.timers import Timers
 
 _SERVICE_SECONDS: Final = 0.1
+# Recorded: a new job without tasks that is to end with them is seen active for 0.6 s at least.
+_UNSETTLED_SECONDS: Final = 1.0
 _DISABLE_STOPS: Final = {"requeue": Stop.REQUEUE, "terminate": Stop.JOB, "wait": None}
 
 
@@ -117,7 +119,8 @@ class JobFlow:
         if "jobManagerTask" in properties:
             job.manager = make_manager_task(job, ticks)
             self._task_flow.add(job, job.manager, ((), ()))
-        self.settle(job)
+        if properties["onAllTasksComplete"] == "terminatejob":
+            self._spawn(self._settle_later(job))
         return job
 
     def apply_constraints(self, job: Job) -> None:
@@ -140,6 +143,10 @@ class JobFlow:
             and not job.counts.running
         ):
             self._terminate(job, "AllTasksComplete")
+
+    async def _settle_later(self, job: Job) -> None:
+        await asyncio.sleep(_UNSETTLED_SECONDS)
+        self.settle(job)
 
     def act_on_exit(self, job: Job, action: JobAction) -> None:
         """Do what the exit condition of one of its tasks demands."""

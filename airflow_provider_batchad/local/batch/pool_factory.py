@@ -102,12 +102,16 @@ def show_members(pool: PoolUpdate) -> dict[str, Any]:
     if pool.virtual_machine_configuration is not None:
         check_machine(pool.virtual_machine_configuration)
     members = pool.to_wire()
+    image = members.get("virtualMachineConfiguration", {}).get("imageReference", {})
+    if "publisher" in image:
+        image.setdefault("version", "latest")
     if pool.vm_size is not None:
         members["vmSize"] = pool.vm_size.lower()
     if pool.network_configuration is not None:
         check_network(pool.network_configuration)
         members["networkConfiguration"] = {
             "dynamicVNetAssignmentScope": "none",
+            "enableAcceleratedNetworking": False,
             **members["networkConfiguration"],
         }
     if pool.start_task is not None:

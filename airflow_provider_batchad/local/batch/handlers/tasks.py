@@ -80,7 +80,7 @@ async def list_subtasks(exchange: Exchange) -> web.StreamResponse:
     job, task = exchange.job_and_task()
     subtasks = task.execution.subtasks if task.execution is not None else ()
     shown = (pick(show_subtask(job, task, one, exchange.base_url), selected) for one in subtasks)
-    return exchange.text("subtasks", f'"value":[{",".join(map(json.dumps, shown))}]')
+    return exchange.text("subtaskinfo", f'"value":[{",".join(map(json.dumps, shown))}]')
 
 
 async def replace_task(exchange: Exchange) -> web.StreamResponse:

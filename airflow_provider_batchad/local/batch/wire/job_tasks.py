@@ -16,6 +16,7 @@ from airflow_provider_batchad.local.batch.wire.node_files import (
 )
 from airflow_provider_batchad.local.batch.wire.tasks import TaskConstraints, UserIdentity
 from airflow_provider_batchad.local.batch.wire.types import (
+    ContainerSettings,
     DisplayName,
     Duration,
     EnvironmentSetting,
@@ -37,7 +38,7 @@ class JobManagerTask(WireModel):
     id: Id
     display_name: DisplayName | None = None
     command_line: Annotated[str, Field(min_length=1)]
-    container_settings: dict[str, Any] | None = None
+    container_settings: ContainerSettings | None = None
     resource_files: list[ResourceFile] | None = None
     output_files: list[OutputFile] | None = None
     environment_settings: list[EnvironmentSetting] | None = None
@@ -55,7 +56,7 @@ class JobPreparationTask(WireModel):
 
     id: Id | None = None
     command_line: Annotated[str, Field(min_length=1)]
-    container_settings: dict[str, Any] | None = None
+    container_settings: ContainerSettings | None = None
     resource_files: list[ResourceFile] | None = None
     environment_settings: list[EnvironmentSetting] | None = None
     constraints: TaskConstraints | None = None
@@ -69,7 +70,7 @@ class JobReleaseTask(WireModel):
 
     id: Id | None = None
     command_line: Annotated[str, Field(min_length=1)]
-    container_settings: dict[str, Any] | None = None
+    container_settings: ContainerSettings | None = None
     resource_files: list[ResourceFile] | None = None
     environment_settings: list[EnvironmentSetting] | None = None
     max_wall_clock_time: Duration | None = None

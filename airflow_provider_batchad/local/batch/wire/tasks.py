@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 
 from airflow_provider_batchad.local.batch.wire.node_files import OutputFile, PackageReference, ResourceFile
 from airflow_provider_batchad.local.batch.wire.types import (
+    ContainerSettings,
     DisplayName,
     Duration,
     EnvironmentSetting,
@@ -128,7 +129,7 @@ class TaskCreate(WireModel):
     display_name: DisplayName | None = None
     exit_conditions: ExitConditions | None = None
     command_line: Annotated[str, Field(min_length=1)]
-    container_settings: dict[str, Any] | None = None
+    container_settings: ContainerSettings | None = None
     resource_files: list[ResourceFile] | None = None
     output_files: list[OutputFile] | None = None
     environment_settings: list[EnvironmentSetting] | None = None
