@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
@@ -46,6 +47,21 @@ def eventually(ask: Callable[[], T], *, seconds: float = 20.0) -> T:
             raise AssertionError("it did not come true in time")
         time.sleep(0.01)
     return answer
+
+
+def shell(script: str) -> str:
+    return f"/bin/sh -c {shlex.quote(script)}"
+
+
+def info(task: models.BatchTask) -> models.BatchTaskExecutionInfo:
+    assert task.execution_info is not None
+    return task.execution_info
+
+
+def failure(task: models.BatchTask) -> models.BatchTaskFailureInfo:
+    found = info(task).failure_info
+    assert found is not None
+    return found
 
 
 class Batch:

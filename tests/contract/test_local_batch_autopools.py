@@ -10,7 +10,7 @@ from azure.batch import models
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from tests.contract.batch_fixtures import Batch, eventually
-from tests.contract.test_local_batch_pools import MACHINE, code_of
+from tests.contract.pool_fixtures import MACHINE, code_of
 from tests.contract.test_local_batch_schedules import HOUR, end_job, recent
 
 GUID = r"[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}"

@@ -13,9 +13,8 @@ from azure.batch import models
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 
 from airflow_provider_batchad.local.server import LocalAzure
-from tests.contract.batch_fixtures import CONFIG, Batch
+from tests.contract.batch_fixtures import CONFIG, Batch, failure, info, shell
 from tests.contract.test_local_batch_jobs import code_of
-from tests.contract.test_local_batch_tasks import failure, info, shell
 
 SCRIPT = "printf 0123456789; mkdir -p 'deep dir/b'; printf x > 'deep dir/b/ünï %41.json'; : > empty"
 

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from azure.batch import models
 
-from tests.contract.batch_fixtures import Batch, eventually
+from tests.contract.batch_fixtures import Batch, eventually, failure, shell
 from tests.contract.test_local_batch_members import check
-from tests.contract.test_local_batch_tasks import failure, shell
 from tests.contract.test_local_batch_wire import check_error
 
 SHARED = "$AZ_BATCH_NODE_SHARED_DIR"

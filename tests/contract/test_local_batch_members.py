@@ -16,9 +16,8 @@ from airflow_provider_batchad.local.batch.listing import (
     SUBTASK_MEMBERS,
     TASK_MEMBERS,
 )
-from tests.contract.batch_fixtures import Batch, eventually
+from tests.contract.batch_fixtures import Batch, eventually, shell
 from tests.contract.sdk_schema import _fields
-from tests.contract.test_local_batch_tasks import shell
 
 MACHINE = {
     "imageReference": {"publisher": "canonical", "offer": "ubuntu", "sku": "22_04-lts", "version": "latest"},

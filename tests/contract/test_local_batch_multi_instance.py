@@ -13,10 +13,9 @@ from azure.batch.aio import BatchClient as AsyncBatchClient
 from azure.core.exceptions import HttpResponseError
 from azure.identity.aio import ClientSecretCredential as AsyncClientSecretCredential
 
-from tests.contract.batch_fixtures import Batch, eventually
+from tests.contract.batch_fixtures import Batch, eventually, failure, info, shell
+from tests.contract.pool_fixtures import create_pool, nodes_in
 from tests.contract.test_local_batch_members import check
-from tests.contract.test_local_batch_pools import create_pool, nodes_in
-from tests.contract.test_local_batch_tasks import failure, info, shell
 from tests.contract.test_local_batch_transfers import put
 
 

@@ -11,18 +11,17 @@ from pathlib import Path
 import pytest
 from azure.batch import models
 
-from tests.contract.batch_fixtures import Batch, eventually
+from tests.contract.batch_fixtures import Batch, eventually, info, shell
+from tests.contract.pool_fixtures import create_pool, nodes_in, steady
 from tests.contract.test_local_batch_multi_instance import instances, is_running, node_root, subtasks
-from tests.contract.test_local_batch_pools import create_pool, nodes_in, steady
-from tests.contract.test_local_batch_tasks import info, shell
 
 SERVER = """
 import sys
 from azure.batch import models
 from tests.contract.batch_fixtures import CONFIG, Batch, eventually
 from tests.contract.test_local_batch_multi_instance import instances
-from tests.contract.test_local_batch_pools import create_pool
-from tests.contract.test_local_batch_tasks import shell
+from tests.contract.pool_fixtures import create_pool
+from tests.contract.batch_fixtures import shell
 from airflow_provider_batchad.local.server import LocalAzure
 
 with LocalAzure(CONFIG) as azure:

@@ -9,9 +9,8 @@ import pytest
 from azure.batch import BatchClient, models
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
-from tests.contract.batch_fixtures import Batch, eventually
-from tests.contract.test_local_batch_pools import code_of, create_pool, nodes_in, pool_when, steady
-from tests.contract.test_local_batch_tasks import shell
+from tests.contract.batch_fixtures import Batch, eventually, shell
+from tests.contract.pool_fixtures import code_of, create_pool, nodes_in, pool_when, steady
 
 
 def start(command_line: str, **options: Any) -> models.BatchStartTask:

@@ -12,10 +12,9 @@ from azure.batch import models
 
 from airflow_provider_batchad.local.config import BatchApplicationConfig
 from airflow_provider_batchad.local.server import LocalAzure
-from tests.contract.batch_fixtures import CONFIG, Batch
+from tests.contract.batch_fixtures import CONFIG, Batch, failure, shell
+from tests.contract.pool_fixtures import MACHINE, create_pool, nodes_in
 from tests.contract.test_local_batch_members import check
-from tests.contract.test_local_batch_pools import MACHINE, create_pool, nodes_in
-from tests.contract.test_local_batch_tasks import failure, shell
 from tests.contract.test_local_batch_wire import check_error
 
 

@@ -12,8 +12,8 @@ from azure.batch.aio import BatchClient
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 
 from tests.contract.batch_fixtures import Batch
+from tests.contract.pool_fixtures import MACHINE
 from tests.contract.test_local_batch_aio import client
-from tests.contract.test_local_batch_pools import MACHINE
 
 __all__ = ["client"]
 

@@ -13,8 +13,7 @@ import psutil
 import pytest
 
 from airflow_provider_batchad.local.server import LocalAzure
-from tests.contract.batch_fixtures import CONFIG, Batch, eventually
-from tests.contract.test_local_batch_tasks import failure, shell
+from tests.contract.batch_fixtures import CONFIG, Batch, eventually, failure, shell
 
 SERVER = """
 import sys
@@ -22,7 +21,7 @@ from dataclasses import replace
 from airflow_provider_batchad.local.config import PoolConfig
 from tests.contract.batch_fixtures import CONFIG, Batch
 from airflow_provider_batchad.local.server import LocalAzure
-from tests.contract.test_local_batch_tasks import shell
+from tests.contract.batch_fixtures import shell
 with LocalAzure(replace(CONFIG, pools=(PoolConfig(id="cpu", nodes=5, slots=4),))) as azure:
     account = Batch(azure)
     job_id = account.create_job()

@@ -12,7 +12,7 @@ from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
 from tests.contract.batch_fixtures import Batch, eventually
-from tests.contract.test_local_batch_pools import code_of
+from tests.contract.pool_fixtures import code_of
 
 HOUR = dt.timedelta(hours=1)
 

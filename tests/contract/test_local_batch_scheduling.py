@@ -6,8 +6,7 @@ from pathlib import Path
 
 from azure.batch import models
 
-from tests.contract.batch_fixtures import Batch, eventually
-from tests.contract.test_local_batch_tasks import info, shell
+from tests.contract.batch_fixtures import Batch, eventually, info, shell
 
 
 def gate(path: Path) -> str:

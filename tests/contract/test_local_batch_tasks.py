@@ -3,29 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import shlex
 
 import pytest
 from azure.batch import models
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
-from tests.contract.batch_fixtures import Batch, eventually
+from tests.contract.batch_fixtures import Batch, eventually, failure, info, shell
 from tests.contract.test_local_batch_jobs import code_of
-
-
-def shell(script: str) -> str:
-    return f"/bin/sh -c {shlex.quote(script)}"
-
-
-def info(task: models.BatchTask) -> models.BatchTaskExecutionInfo:
-    assert task.execution_info is not None
-    return task.execution_info
-
-
-def failure(task: models.BatchTask) -> models.BatchTaskFailureInfo:
-    found = info(task).failure_info
-    assert found is not None
-    return found
 
 
 def test_exit_code_and_output_are_the_programs_own(batch: Batch) -> None:

@@ -9,9 +9,8 @@ import pytest
 import requests
 from azure.batch import models
 
-from tests.contract.batch_fixtures import Batch
+from tests.contract.batch_fixtures import Batch, failure, shell
 from tests.contract.test_local_batch_members import check
-from tests.contract.test_local_batch_tasks import failure, shell
 
 
 @pytest.fixture
