@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from airflow_provider_batchad.connection import BatchConnection, SignIn
 from airflow_provider_batchad.hooks.configuration import custom_clouds, shares_tokens, token_cache_dir
+from airflow_provider_batchad.identity.patience import DEFAULT_RETRIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,17 +41,20 @@ def token_callback(
     connection: BatchConnection,
     *,
     on_secret: Callable[[str], None],
-    retries: int = 3,
+    retries: int = DEFAULT_RETRIES,
     share: bool = True,
+    reload: Callable[[], BatchConnection] | None = None,
 ) -> TokenCallback:
     """What signs in as the connection says.
 
     :param on_secret: tells Airflow's masker of every secret and token that is read.
-    :param retries: how often what does not answer is asked again.
+    :param retries: how often who does not answer is asked again.
     :param share: whether the machine's other processes may have got the token, as the configuration says; a
         test of the connection signs in by itself.
+    :param reload: reads the connection again, where the credential is refused.
     """
     from airflow_provider_batchad.hooks.cipher import airflow_cipher
+    from airflow_provider_batchad.hooks.metrics import report_days_left
     from airflow_provider_batchad.hooks.surroundings import find_surroundings
     from airflow_provider_batchad.identity.tokens import TokenCallback
 
@@ -62,6 +66,8 @@ def token_callback(
         cipher=airflow_cipher() if share and shares_tokens() else None,
         cache_dir=token_cache_dir(),
         surroundings=find_surroundings(),
+        reload=reload,
+        on_validity=report_days_left(connection.conn_id),
     )
 
 

@@ -48,6 +48,11 @@ class KeyAndChain:
     chain: tuple[Certificate, ...]
 
     @property
+    def begins_on(self) -> datetime:
+        """When the certificate itself begins."""
+        return self.chain[0].not_valid_before_utc
+
+    @property
     def ends_on(self) -> datetime:
         """When the certificate itself ends."""
         return self.chain[0].not_valid_after_utc

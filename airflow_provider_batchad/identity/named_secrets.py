@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from airflow_provider_batchad.errors import VaultError
+from airflow_provider_batchad.identity.validity import Validity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from airflow_provider_batchad.identity.vault import KeyVault, VaultSecret
 
@@ -39,6 +41,20 @@ class NamedSecrets:
         if value != found.value:
             self._on_secret(value)
         return replace(found, value=value)
+
+    def note_certificate(self, found: VaultSecret, field: str, *, begins: datetime, ends: datetime) -> None:
+        """Take note of the own dates of a certificate that was read."""
+        if self._vault is not None:
+            self._vault.validity.look_at(
+                Validity(
+                    kind="certificate",
+                    name=found.name,
+                    version=found.version,
+                    field=field,
+                    not_before=begins,
+                    expires_on=ends,
+                )
+            )
 
     def close(self) -> None:
         """Close the connections to the vault; the next reading opens new ones."""

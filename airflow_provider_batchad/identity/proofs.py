@@ -79,9 +79,13 @@ class Proofs:
         # PEM has line ends, which are no longer there where somebody prints it as Python does.
         self._on_secret(repr(found.value)[1:-1])
         try:
-            return read_certificate(found.value, found.content_type), found.version
+            certificate = read_certificate(found.value, found.content_type)
         except UselessCertificate as error:
             raise useless(CERTIFICATE_FIELD, error.what, error.remedy) from None
+        self._vault.note_certificate(
+            found, CERTIFICATE_FIELD, begins=certificate.begins_on, ends=certificate.ends_on
+        )
+        return certificate, found.version
 
     def assertion(self) -> tuple[str, str]:
         """The other issuer's token.

@@ -29,6 +29,7 @@ from airflow_provider_batchad.identity.principal import (
 from airflow_provider_batchad.identity.principal_reader import PrincipalReader
 from airflow_provider_batchad.identity.surroundings import Surroundings
 from airflow_provider_batchad.identity.tokens import AccessToken, PrincipalFacts
+from airflow_provider_batchad.identity.validity import ValidityWatch
 from airflow_provider_batchad.identity.vault_access import open_vault
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_batchad.clouds import AzureCloud
     from airflow_provider_batchad.connection import BatchConnection
+    from airflow_provider_batchad.identity.validity import Validity
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class BatchSignIn:
     :param clock: the time in seconds since the epoch.
     :param surroundings: what the machine and the Airflow configuration say.
     :param scope: what the tokens are for; Batch by default.
+    :param on_validity: called with each secret and certificate that has an end, and its days left.
     :raises ConnectionFieldError: a person is to sign in where nobody is there.
     :raises CloudConfigurationError: the cloud's CA file is not there.
     """
@@ -60,6 +63,7 @@ class BatchSignIn:
         clock: Callable[[], float],
         surroundings: Surroundings | None = None,
         scope: str | None = None,
+        on_validity: Callable[[Validity, float], None] | None = None,
     ) -> None:
         surroundings = surroundings or Surroundings()
         cloud = connection.cloud
@@ -67,10 +71,16 @@ class BatchSignIn:
         _check_attended(connection, surroundings)
         self._connection = connection
         self._scope = scope or cloud.batch_scope
+        self._validity = ValidityWatch(vault_url=connection.vault_url, clock=clock, on_validity=on_validity)
         self._reader = PrincipalReader(
             connection,
             vault=open_vault(
-                connection, on_secret=on_secret, retries=retries, clock=clock, surroundings=surroundings
+                connection,
+                on_secret=on_secret,
+                retries=retries,
+                clock=clock,
+                surroundings=surroundings,
+                validity=self._validity,
             ),
             surroundings=surroundings,
             on_secret=on_secret,
@@ -96,7 +106,12 @@ class BatchSignIn:
             tenant_id, client_id = principal.tenant_id, principal.client_id
         elif connection.managed_identity_client_id is not None and client_id is None:
             client_id = connection.managed_identity_client_id
-        return PrincipalFacts(sign_in=connection.sign_in.value, tenant_id=tenant_id, client_id=client_id)
+        return PrincipalFacts(
+            sign_in=connection.sign_in.value,
+            tenant_id=tenant_id,
+            client_id=client_id,
+            warnings=self._validity.warnings(),
+        )
 
     def request_token(self, claims: str | None = None, rejected: str | None = None) -> AccessToken:  # noqa: ARG002
         """One token, asked for anew.
@@ -117,6 +132,8 @@ class BatchSignIn:
         except BatchAdError as error:
             # What was refused is read anew next time: whoever mends the vault need not restart anything.
             self._doubted = not isinstance(error, Unreachable)
+            if isinstance(error, CredentialRefused):
+                raise self._validity.explain(error) from None
             raise
         self._doubted = False
         return token

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_TRY_AGAIN: Final = frozenset({408, 429})
+# 410: the virtual machines' metadata service is being updated (learn.microsoft.com, "Azure Instance Metadata
+# Service", errors and retry guidance).
+_TRY_AGAIN: Final = frozenset({408, 410, 429})
 # The virtual machines' own address: the default chain looks there, and on other machines nobody answers.
 _IMDS_HOST: Final = "169.254.169.254"
 _RETRY_AFTER_HEADERS: Final = ("Retry-After", "retry-after-ms", "x-ms-retry-after-ms")

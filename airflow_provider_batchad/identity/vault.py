@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from airflow_provider_batchad.errors import BatchAdError
 from airflow_provider_batchad.identity.unreachable import AnswerWatch
+from airflow_provider_batchad.identity.validity import Validity, ValidityWatch
 from airflow_provider_batchad.identity.vault_errors import explain_vault_error
 
 if TYPE_CHECKING:
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
     from azure.keyvault.secrets import KeyVaultSecret, SecretClient
 
-_log = logging.getLogger(__name__)
 _CONNECT_SECONDS: Final = 10
 _READ_SECONDS: Final = 30
 
@@ -46,7 +44,7 @@ class KeyVault:
     :param verify_challenge_resource: whether the vault's host must lie below the host of its resource.
     :param on_secret: called with every value before anything else happens to it.
     :param retries: how often the vault is asked again when it does not answer.
-    :param clock: the time in seconds since the epoch.
+    :param validity: is told when each secret ends.
     """
 
     def __init__(
@@ -57,8 +55,8 @@ class KeyVault:
         ca_file: str | None,
         verify_challenge_resource: bool,
         on_secret: Callable[[str], None],
-        retries: int = 3,
-        clock: Callable[[], float] = time.time,
+        retries: int,
+        validity: ValidityWatch,
     ) -> None:
         self._vault_url = vault_url
         self._credential_factory = credential_factory
@@ -66,7 +64,7 @@ class KeyVault:
         self._verify_challenge_resource = verify_challenge_resource
         self._on_secret = on_secret
         self._retries = retries
-        self._clock = clock
+        self.validity = validity
         self._credential: TokenCredential | None = None
         self._client: SecretClient | None = None
         self._sign_in_watch = AnswerWatch()
@@ -93,7 +91,16 @@ class KeyVault:
                 sign_in=self._sign_in_watch,
                 vault=self._vault_watch,
             ) from None  # the SDKs' own texts repeat what was sent or read
-        self._warn_of_validity(secret)
+        self.validity.look_at(
+            Validity(
+                kind="secret",
+                name=secret.name,
+                version=secret.version,
+                field=field,
+                not_before=secret.not_before,
+                expires_on=secret.expires_on,
+            )
+        )
         return secret
 
     def close(self) -> None:
@@ -140,22 +147,3 @@ class KeyVault:
             not_before=properties.not_before,
             content_type=properties.content_type,
         )
-
-    def _warn_of_validity(self, secret: VaultSecret) -> None:
-        # Key Vault returns a secret outside of its dates all the same: they are notes by whoever stored it.
-        now = self._clock()
-        if secret.expires_on is not None and secret.expires_on.timestamp() <= now:
-            _log.warning(
-                "Key Vault's secret %r (version %s) expired on %s by its own note; it is tried all the same.",
-                secret.name,
-                secret.version,
-                secret.expires_on.isoformat(),
-            )
-        if secret.not_before is not None and secret.not_before.timestamp() > now:
-            _log.warning(
-                "Key Vault's secret %r (version %s) is not valid before %s by its own note; it is tried all "
-                "the same.",
-                secret.name,
-                secret.version,
-                secret.not_before.isoformat(),
-            )

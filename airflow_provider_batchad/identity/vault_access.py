@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.connection import BatchConnection
     from airflow_provider_batchad.identity.surroundings import Surroundings
     from airflow_provider_batchad.identity.unreachable import AnswerWatch
+    from airflow_provider_batchad.identity.validity import ValidityWatch
 
 
 def open_vault(
@@ -25,9 +26,11 @@ def open_vault(
     retries: int,
     clock: Callable[[], float],
     surroundings: Surroundings,
+    validity: ValidityWatch,
 ) -> KeyVault | None:
     """The connection's vault; none where it names none. Nobody is asked yet.
 
+    :param validity: is told when what is read ends.
     :raises ConnectionFieldError: another connection is to reach it, and was not looked up.
     """
     if connection.vault_url is None:
@@ -55,5 +58,5 @@ def open_vault(
         verify_challenge_resource=connection.cloud.verify_challenge_resource,
         on_secret=on_secret,
         retries=retries,
-        clock=clock,
+        validity=validity,
     )

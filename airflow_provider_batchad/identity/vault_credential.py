@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, NoReturn, assert_never
+from typing import TYPE_CHECKING, Any, Final, NoReturn, assert_never
 
 from airflow_provider_batchad.connection_form import VaultSignIn
 from airflow_provider_batchad.errors import VaultError
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.clouds import AzureCloud
     from airflow_provider_batchad.connection import BatchConnection
     from airflow_provider_batchad.identity.unreachable import AnswerWatch
+
+# azure-core's own are 300 s each.
+_TIMEOUTS: Final = {"connection_timeout": 10, "read_timeout": 30}
 
 
 def make_vault_credential(
@@ -79,7 +82,7 @@ def make_default_credential(
 
 def credential_settings(cloud: AzureCloud, retries: int, watch: AnswerWatch) -> dict[str, Any]:
     """What every credential of azure-identity is given for a cloud."""
-    settings: dict[str, Any] = {"retry_total": retries, **watch.hooks()}
+    settings: dict[str, Any] = {"retry_total": retries, **_TIMEOUTS, **watch.hooks()}
     if cloud.custom:
         # It asks login.microsoftonline.com whether it knows the authority, which it cannot.
         settings["disable_instance_discovery"] = True
