@@ -106,7 +106,9 @@ class AuthorizationCodes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _RefreshToken:
+class RefreshToken:
+    """A refresh token's times, in seconds since 1970, and what it stands for."""
+
     delegation: Delegation
     issued: float
     expires: float
@@ -121,7 +123,7 @@ class RefreshTokens:
     def __init__(self, *, clock: Clock, on_secret: Callable[[str], None]) -> None:
         self._clock = clock
         self._on_secret = on_secret
-        self._tokens: dict[str, _RefreshToken] = {}
+        self._tokens: dict[str, RefreshToken] = {}
         self._revoked: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -131,7 +133,7 @@ class RefreshTokens:
         self._on_secret(token)
         now = self._clock.time()
         with self._lock:
-            self._tokens[token] = _RefreshToken(
+            self._tokens[token] = RefreshToken(
                 delegation=replace(delegation, nonce=None), issued=now, expires=now + _REFRESH_SECONDS
             )
         return token

@@ -25,6 +25,10 @@ class Endpoints:
     control: str
     management: str
 
+    def ports(self) -> dict[str, int]:
+        """The port of each service."""
+        return {name: int(url.rpartition(":")[2]) for name, url in self.as_dict().items()}
+
     def as_dict(self) -> dict[str, str]:
         """By the service's name."""
         return {field.name: getattr(self, field.name) for field in fields(self)}

@@ -27,6 +27,7 @@ class TrustedIssuers:
 
     def __init__(self) -> None:
         self._keys: dict[str, jwt.PyJWKSet] = {}
+        self._published: dict[str, dict[str, Any]] = {}
         self._readers: dict[str, Callable[[], dict[str, Any]]] = {}
         self._lock = threading.Lock()
 
@@ -41,6 +42,7 @@ class TrustedIssuers:
             raise ValueError(f"not a JSON Web Key Set: {error}") from None
         with self._lock:
             self._keys[issuer] = published
+            self._published[issuer] = keys
 
     def register(self, issuer: str, read_keys: Callable[[], dict[str, Any]]) -> None:
         """Let an issuer's keys be read when its first token comes."""
@@ -50,7 +52,9 @@ class TrustedIssuers:
     def keys_of(self, issuer: str) -> jwt.PyJWKSet | None:
         """The issuer's keys; ``None`` where they cannot be had."""
         reader = self._readers.get(issuer)
-        if issuer not in self._keys and reader is not None:
+        if issuer not in self._keys and issuer in self._published:
+            self.publish(issuer, self._published[issuer])
+        elif issuer not in self._keys and reader is not None:
             self.publish(issuer, reader())
         return self._keys.get(issuer)
 

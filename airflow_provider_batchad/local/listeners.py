@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Mapping
 from typing import Final
 
 from airflow_provider_batchad.local.config import LOOPBACK_HOSTS, SERVICES, LocalAzureConfig
@@ -16,15 +17,18 @@ class PortTaken(OSError):
     """A port that local Azure was told to listen on is in use."""
 
 
-def open_listeners(config: LocalAzureConfig) -> dict[str, list[socket.socket]]:
+def open_listeners(
+    config: LocalAzureConfig, kept: Mapping[str, int] | None = None
+) -> dict[str, list[socket.socket]]:
     """The listening sockets of each service, by its name.
 
+    :param kept: the ports of an earlier run, for where the configuration leaves the choice to the system.
     :raises PortTaken: the text says which port, and what to do.
     """
     opened: dict[str, list[socket.socket]] = {}
     try:
         for index, service in enumerate(SERVICES):
-            port = config.port + index if config.port else 0
+            port = config.port + index if config.port else (kept or {}).get(service, 0)
             opened[service] = _open(config.host, port, service)
     except OSError:
         for sockets in opened.values():

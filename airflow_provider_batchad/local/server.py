@@ -30,12 +30,14 @@ from airflow_provider_batchad.local.secrets_file import SecretsFile
 from airflow_provider_batchad.local.services import build_services
 from airflow_provider_batchad.local.shared_key import AccountKeys
 from airflow_provider_batchad.local.sign_ins import SignIns
+from airflow_provider_batchad.local.state import StateKeeper
 from airflow_provider_batchad.local.tokens import TokenAuthority
 from airflow_provider_batchad.local.vault import Vault
 from airflow_provider_batchad.local.workload_issuer import WorkloadIssuer
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch import BatchAccount
+    from airflow_provider_batchad.local.machine_identity import MachineIdentity
     from airflow_provider_batchad.local.service import Service
     from airflow_provider_batchad.local.storage import Storage
 
@@ -54,6 +56,7 @@ class LocalAzure:
     endpoints: Endpoints
     ca_file: Path
     identity_header: str
+    machine_identity: MachineIdentity
     federated_token_file: Path | None = None
     batch: BatchAccount
     storage: Storage
@@ -90,6 +93,9 @@ class LocalAzure:
         self._stop: asyncio.Event | None = None
         self._failure: BaseException | None = None
         self._fill()
+        self.state = None if self.config.state_dir is None else StateKeeper(self.config.state_dir)
+        if self.state is not None:
+            self._restore(self.state)
 
     def __enter__(self) -> Self:
         return self.start()
@@ -170,18 +176,20 @@ class LocalAzure:
 
     @contextlib.asynccontextmanager
     async def _serving(self, directory: Path) -> AsyncIterator[None]:
-        kept = self.config.state_dir
-        authority = CertificateAuthority(kept.resolve() if kept else directory, keep_key=kept is not None)
+        authority = CertificateAuthority(directory, keep_key=self.state is not None)
         self.ca_file = authority.ca_file
         context = authority.server_context()
         async with contextlib.AsyncExitStack() as stack:
-            sockets = open_listeners(self.config)
+            sockets = open_listeners(self.config, self.state.ports if self.state is not None else None)
             for one in (one for group in sockets.values() for one in group):
                 stack.callback(one.close)
             self.endpoints = Endpoints(
                 **{name: f"https://localhost:{group[0].getsockname()[1]}" for name, group in sockets.items()}
             )
             self.services = await build_services(self, directory, stack)
+            if self.state is not None:
+                stack.push_async_callback(self.state.stop, self)
+                self.state.start(self)
             for service in self.services:
                 runner = web.AppRunner(
                     service.application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
@@ -194,12 +202,26 @@ class LocalAzure:
 
     @contextlib.asynccontextmanager
     async def _work_directory(self) -> AsyncIterator[Path]:
+        if self.state is not None:
+            try:
+                yield self.state.directory
+            finally:
+                self.secrets_file.close()
+                self.state.release()
+            return
         directory = Path(tempfile.mkdtemp(prefix="batchad-local-"))
         try:
             yield directory
         finally:
             self.secrets_file.close()
             await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+
+    def _restore(self, state: StateKeeper) -> None:
+        try:
+            state.restore_early(self)
+        except BaseException:
+            state.release()
+            raise
 
     def _fill(self) -> None:
         for secret in self.config.initial_vault_secrets:

@@ -52,6 +52,7 @@ async def build_services(
         secrets_file=azure.secrets_file,
         workload_issuer=azure.workload_issuer,
     )
+    azure.machine_identity = identity
     azure.identity_header = identity.header
     vault_access = VaultAccess(
         authority=azure.endpoints.entra,
@@ -67,6 +68,8 @@ async def build_services(
         root=directory / "storage",
         files_dir=azure.config.files_dir,
     )
+    if azure.state is not None:
+        azure.state.restore_late(azure)
     azure.batch = await _start_account(azure, directory, stack)
     shared_keys = SharedKeys(
         account=azure.config.account,
@@ -141,6 +144,8 @@ async def _start_workload_identity(
     if config is None:
         return
     application = azure.directory.principal(config.application)
+    # One that was kept may name the port of another run.
+    azure.directory.remove_federated_credential(application.app_id, "workload-identity")
     azure.directory.add_federated_credential(
         application.app_id, issuer=issuer.url, subject=config.subject, name="workload-identity"
     )
@@ -163,5 +168,8 @@ async def _start_account(
         job_quota=azure.config.job_quota,
     )
     stack.push_async_callback(account.stop)
+    if azure.state is not None:
+        azure.state.restore_account(azure, account)
     await account.start()
+    account.resume()
     return account

@@ -169,6 +169,16 @@ class BatchAccount:
         await asyncio.to_thread(self._make_directories)
         await self._processes.open()
 
+    def resume(self) -> None:
+        """Go on with what was put back into it, once it has started."""
+        for pool in tuple(self.pools.values()):
+            self.pool_flow.resume(pool)
+        for job in tuple(self.jobs.values()):
+            self.task_flow.resume(job)
+            self.job_flow.resume(job)
+        for schedule in tuple(self.schedules.values()):
+            self.schedule_flow.resume(schedule)
+
     async def stop(self) -> None:
         """End every task's process and everything else that goes on."""
         await self.schedule_flow.stop()

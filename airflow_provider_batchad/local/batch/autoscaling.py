@@ -70,6 +70,14 @@ class AutoScaling:
         if pool.allocation is AllocationState.RESIZING:
             self._pools.give_up_resize(pool, "ResizeStopped")
 
+    def resume(self, pool: Pool) -> None:
+        """Go on evaluating the formula of a pool that was kept across a restart."""
+        autoscale = pool.autoscale
+        if autoscale is not None:
+            last = self._ticks.now() if autoscale.run is None else autoscale.run.ticks
+            due = (last + parse_duration(autoscale.interval)) / TICKS_PER_SECOND
+            autoscale.timer = self._timers.at(due, lambda: self._run(pool))
+
     def evaluate(self, pool: Pool, formula: str) -> AutoScaleRun:
         """What a formula would come to now.
 

@@ -213,6 +213,20 @@ class JobFlow:
         self._scheduler.look_again(job.pool_id)
         self._spawn(self._remove(job))
 
+    def resume(self, job: Job) -> None:
+        """Go on with a job that was kept across a restart, from the state that it was in."""
+        self.apply_constraints(job)
+        if job.state is JobState.DELETING:
+            self._spawn(self._remove(job))
+        elif job.state is JobState.TERMINATING:
+            self._cancel_deadline(job)
+            self._spawn(self._end(job))
+        elif job.state is JobState.DISABLING:
+            self._spawn(self._go_on(job, JobState.DISABLING, self._finish_disabling))
+        else:
+            self._scheduler.wake(job)
+            self.settle(job)
+
     async def stop(self) -> None:
         """Give up what the service is working at."""
         work = tuple(self._work)

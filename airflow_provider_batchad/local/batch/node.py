@@ -48,6 +48,7 @@ class Node:
     :param users: those that were added, by folded name.
     :param packages: the variables that say where its pool's application packages are.
     :param errors: why it is unusable, as ``BatchNodeError``.
+    :param returns: when it is created anew after a preemption, in ticks; 0: never.
     :param is_gone: whether it has left its pool, its files with it.
     """
 
@@ -65,6 +66,7 @@ class Node:
     phase: NodeState = NodeState.IDLE
     is_scheduling: bool = True
     is_gone: bool = False
+    returns: int = 0
     attempts: set[Attempt] = field(default_factory=set)
     start_task: dict[str, Any] | None = None
     start_task_info: StartTaskInfo | None = None

@@ -34,6 +34,7 @@ _BUSY: Final = {
     NodeState.REBOOTING: "NodeBeingRebooted",
     NodeState.REIMAGING: "NodeBeingReimaged",
 }
+_COMING: Final = (NodeState.CREATING, NodeState.STARTING, NodeState.WAITING_FOR_START_TASK)
 _RESTARTABLE: Final = (NodeState.IDLE, NodeState.START_TASK_FAILED, NodeState.UNUSABLE)
 
 
@@ -128,13 +129,24 @@ class NodeFlow:
         """
         node.enter(NodeState.PREEMPTED, self._ticks.now())
         self._replace(node, lambda: self._preempt(node))
+        node.returns = 0
         if back_after_seconds is not None:
+            node.returns = self._ticks.now() + int(back_after_seconds * TICKS_PER_SECOND)
+            self._return_later(pool, node)
 
-            def come_back() -> None:
-                if not node.is_gone and node.phase is NodeState.PREEMPTED:
-                    self.boot(pool, node)
-
-            self._timers.at(self._ticks.now() / TICKS_PER_SECOND + back_after_seconds, come_back)
+    def resume(self, pool: Pool, node: Node) -> None:
+        """Go on with a node that was kept across a restart, from where it was in its life."""
+        start_task = node.start_task_info
+        if node.phase in (NodeState.REBOOTING, NodeState.REIMAGING):
+            self._restart(pool, node, node.phase, "requeue")
+        elif node.phase in _COMING or (
+            node.phase is NodeState.IDLE and start_task is not None and not start_task.end
+        ):
+            self.boot(pool, node)
+        elif node.phase is NodeState.DEALLOCATING:
+            node.enter(NodeState.DEALLOCATED, self._ticks.now())
+        elif node.phase is NodeState.PREEMPTED and node.returns:
+            self._return_later(pool, node)
 
     async def leave(self, pool: Pool, node: Node, option: str) -> None:
         """Take it out of its pool. Given up before it is done, the node stays as it was.
@@ -170,6 +182,13 @@ class NodeFlow:
             before.cancel()
         self._scheduler.look_again(node.pool_id)
         self._work[node] = self._background.spawn(_follow(before, work))
+
+    def _return_later(self, pool: Pool, node: Node) -> None:
+        def come_back() -> None:
+            if not node.is_gone and node.phase is NodeState.PREEMPTED:
+                self.boot(pool, node)
+
+        self._call_at(node.returns, come_back)
 
     def _restart(self, pool: Pool, node: Node, phase: NodeState, option: str) -> None:
         node.enter(phase, self._ticks.now())

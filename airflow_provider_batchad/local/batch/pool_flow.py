@@ -197,6 +197,20 @@ class PoolFlow:
         pool.allocate(AllocationState.STOPPING, self._ticks.now())
         self._background.spawn(self._settle(pool, code))
 
+    def resume(self, pool: Pool) -> None:
+        """Go on with a pool that was kept across a restart, from the state that it was in."""
+        for node in pool.nodes.values():
+            self._nodes.resume(pool, node)
+        if pool.state is PoolState.DELETING:
+            self._background.spawn(self._remove(pool))
+            return
+        if pool.allocation is AllocationState.RESIZING:
+            leaving = [node for node in pool.nodes.values() if node.phase is NodeState.LEAVING]
+            self._resizes[pool] = self._background.spawn(self._resize(pool, "requeue", leaving or None))
+        elif pool.allocation is AllocationState.STOPPING:
+            self._background.spawn(self._settle(pool, "ResizeStopped"))
+        self._autoscaling.resume(pool)
+
     async def stop(self) -> None:
         """Give up what the service is working at."""
         await self._background.stop()

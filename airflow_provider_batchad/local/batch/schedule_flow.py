@@ -167,6 +167,10 @@ class ScheduleFlow:
             # Not from within the job's own transition.
             asyncio.get_running_loop().call_soon(self._look, schedule)
 
+    def resume(self, schedule: JobSchedule) -> None:
+        """Go on with a schedule that was kept across a restart."""
+        self._look(schedule)
+
     async def stop(self) -> None:
         """Give up what the service is working at."""
         await self._background.stop()

@@ -114,6 +114,19 @@ class TaskFlow:
         if not job.dependencies.is_waiting(task):
             self._scheduler.enqueue(job, task)
 
+    def resume(self, job: Job) -> None:
+        """Queue again what ran when local Azure stopped, as if a user had taken its node away.
+
+        Of a job that was ending, those tasks end with it.
+        """
+        ran = [one for one in job.tasks.values() if one.state in (TaskState.PREPARING, TaskState.RUNNING)]
+        for task in reversed(ran):
+            if job.state in _CLOSED:
+                task.begin_execution().subtasks = ()
+                self._complete(job, task, exit_code=None, failure=ENDED_BY_JOB)
+            else:
+                self._requeue(job, task)
+
     async def delete(self, job: Job, task: Task) -> None:
         """Remove a task, its process and its files."""
         attempt = job.attempts.get(task)
