@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from azure.batch import BatchClient, models
@@ -19,6 +22,7 @@ from azure.keyvault.secrets import SecretClient
 from tests.contract.batch_fixtures import eventually
 from tests.contract.command_process import COMMAND, Running, running, verb
 
+PAGE = Path(__file__).parents[2] / "docs" / "develop-offline.md"
 SCOPE = "https://batch.core.windows.net//.default"
 
 
@@ -247,6 +251,20 @@ def test_wrong_arguments_are_said_with_the_option(
     local: Local, arguments: tuple[str, ...], said: str
 ) -> None:
     assert said in local.refused(*arguments)
+
+
+def test_commands_of_the_page_do_as_they_say(local: Local) -> None:
+    commands = re.findall(r"^\$ batchad local ((?:faults|clock|ledger) .*)$", PAGE.read_text(), re.MULTILINE)
+    assert len(commands) > 5
+    for command in commands:
+        if "--follow" not in command:
+            local(*shlex.split(command))
+    [start] = re.findall(r"^\$ batchad local (--fault .*)$", PAGE.read_text(), re.MULTILINE)
+    with running(*shlex.split(start)) as other:
+        listed = verb("faults", "list", "--json", settings=other.settings).stdout
+        assert json.loads(listed)["operation"] == "Create Job"
+        shown = verb("clock", "show", settings=other.settings).stdout
+        assert shown == "2026-01-01T00:00:00+00:00 frozen\n"
 
 
 @pytest.mark.parametrize(
