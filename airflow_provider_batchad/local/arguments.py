@@ -115,6 +115,12 @@ def add_arguments(parser: AcceptsArguments) -> None:
         "--files", type=Path, metavar="DIR", help="a directory to serve read-only in place of blob storage"
     )
     parser.add_argument(
+        "--container-runtime",
+        metavar="PROGRAM",
+        help="docker, podman or the path of one, to run container tasks with, as whoever runs local Azure "
+        "(default: they fail)",
+    )
+    parser.add_argument(
         "--state-dir", type=Path, metavar="DIR", help="keep the certificate authority here between runs"
     )
     parser.add_argument(

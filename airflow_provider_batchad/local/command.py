@@ -81,6 +81,7 @@ def read_config(args: argparse.Namespace) -> LocalAzureConfig:
         token_lifetime_seconds=args.token_lifetime,
         workload_identity=WorkloadIdentityConfig() if args.workload_identity else None,
         files_dir=files,
+        container_runtime=args.container_runtime,
         state_dir=args.state_dir,
         secrets_file=args.secrets_file,
         clock=args.clock,

@@ -198,6 +198,8 @@ class LocalAzureConfig:
         for them by value.
     :param ledger_size: how many requests the ledger keeps; the counts cover all of them.
     :param job_quota: how many jobs and job schedules may be active at once; Azure grants 1,000 at most.
+    :param container_runtime: ``docker``, ``podman`` or the path of one: container tasks of pools with a
+        container configuration run with it, as who runs local Azure; by default they fail.
     :param clock: where the clock starts, with a time zone; the machine's own time by default.
     :param frozen: whether it stands still there.
     :param faults: rules in force from the first request on.
@@ -229,6 +231,7 @@ class LocalAzureConfig:
     secrets_file: Path | None = None
     ledger_size: int = 200_000
     job_quota: int = 1000
+    container_runtime: str | None = None
     clock: datetime | None = None
     frozen: bool = False
     faults: tuple[FaultRule, ...] = ()

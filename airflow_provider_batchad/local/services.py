@@ -166,6 +166,7 @@ async def _start_account(
         auto_storage=partial(azure.storage.container_url, permissions="rl"),
         ca_file=azure.ca_file,
         job_quota=azure.config.job_quota,
+        container_runtime=azure.config.container_runtime,
     )
     stack.push_async_callback(account.stop)
     if azure.state is not None:

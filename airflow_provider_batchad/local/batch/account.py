@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from airflow_provider_batchad.local.batch.auto_pools import AutoPools
 from airflow_provider_batchad.local.batch.autoscaling import AutoScaling
 from airflow_provider_batchad.local.batch.command_run import NodeServices
+from airflow_provider_batchad.local.batch.containers import Containers
 from airflow_provider_batchad.local.batch.downloads import Downloader
 from airflow_provider_batchad.local.batch.index import IdIndex
 from airflow_provider_batchad.local.batch.job_flow import JobFlow
@@ -72,6 +73,7 @@ class BatchAccount:
     :param job_quota: how many jobs and job schedules may be active at once; Azure grants 1,000 at most.
     :param pool_quota: how many pools there may be.
     :param core_quota: how many cores dedicated nodes may have together, and Spot nodes as many again.
+    :param container_runtime: the program that container tasks run with; by default they fail.
     """
 
     def __init__(
@@ -86,6 +88,7 @@ class BatchAccount:
         job_quota: int = DEFAULT_JOB_QUOTA,
         pool_quota: int = DEFAULT_POOL_QUOTA,
         core_quota: int = DEFAULT_CORE_QUOTA,
+        container_runtime: str | None = None,
     ) -> None:
         self.name = config.account
         self.base_url = base_url.rstrip("/")
@@ -106,6 +109,7 @@ class BatchAccount:
             downloader=Downloader(self._http, auto_storage),
             uploader=Uploader(self._http),
             packages=self.packages,
+            containers=Containers(container_runtime),
         )
         self._preparations = Preparations(ticks=self.ticks, timers=self._timers, services=services)
         self.scheduler = Scheduler(

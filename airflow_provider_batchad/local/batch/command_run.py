@@ -7,9 +7,9 @@ import errno
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_batchad.local.batch.directories import TaskDirectories, task_directories
 from airflow_provider_batchad.local.batch.environment import build_environment
@@ -23,6 +23,7 @@ from airflow_provider_batchad.local.batch.processes import (
 )
 
 if TYPE_CHECKING:
+    from airflow_provider_batchad.local.batch.containers import Containers
     from airflow_provider_batchad.local.batch.downloads import Downloader
     from airflow_provider_batchad.local.batch.job import Job
     from airflow_provider_batchad.local.batch.node import Node
@@ -70,6 +71,7 @@ class NodeServices:
     downloader: Downloader
     uploader: Uploader
     packages: Packages
+    containers: Containers
 
 
 class NodeRun(ABC):
@@ -155,8 +157,9 @@ class NodeRun(ABC):
         return await sending
 
     async def _start(self) -> RunningProcess:
-        if self.definition.get("containerSettings"):
-            _refuse_container(self.node)
+        container = self.definition.get("containerSettings")
+        if container is not None:
+            self._check_container()
         command_line = self.definition["commandLine"]
         try:
             argv = shlex.split(command_line)
@@ -165,8 +168,11 @@ class NodeRun(ABC):
                 "CommandLaunchFailed", ("CommandLine", command_line), ("Message", str(error))
             ) from None
         await self.prepare()
+        command = self._command(argv, self.directories)
+        if container is not None:
+            command = self._contain(command, container)
         try:
-            return await self._services.processes.start(self._command(argv, self.directories))
+            return await self._services.processes.start(command)
         except ProcessRefused as refusal:
             code = "CommandProgramNotFound" if refusal.errno in _NOT_FOUND else "CommandLaunchFailed"
             raise PreparationFailed(
@@ -199,6 +205,23 @@ class NodeRun(ABC):
             stdout=directories.stdout,
             stderr=directories.stderr,
             is_part=self.is_part,
+        )
+
+    def _check_container(self) -> None:
+        # A task that needs a container and got a process would be a lie.
+        if not self.node.has_containers:
+            message = "The pool has no container configuration, the task has container settings"
+            raise PreparationFailed("ContainerPoolNotSupported", ("Message", message))
+        if self.is_part:
+            message = "Local Azure runs no multi-instance task in containers"
+            raise PreparationFailed("CommandLaunchFailed", ("Message", message))
+
+    def _contain(self, command: Command, settings: Mapping[str, Any]) -> Command:
+        contained = self._services.containers.build(
+            settings, command.argv, environment=command.environment, directories=self.directories
+        )
+        return replace(
+            command, argv=contained.argv, environment=contained.environment, removal=contained.removal
         )
 
 
@@ -237,18 +260,6 @@ class CommandRun(NodeRun):
             common=self.job.properties.get("commonEnvironmentSettings") or [],
             own=self.definition.get("environmentSettings") or [],
         )
-
-
-def _refuse_container(node: Node) -> NoReturn:
-    # A task that needs a container and got a process would be a lie.
-    if node.has_containers:
-        raise PreparationFailed(
-            "CommandLaunchFailed", ("Message", "Local Azure's nodes have no container engine")
-        )
-    raise PreparationFailed(
-        "ContainerPoolNotSupported",
-        ("Message", "The pool has no container configuration, the task has container settings"),
-    )
 
 
 def make_directories(directories: TaskDirectories) -> None:

@@ -6,7 +6,7 @@ On Linux it adopts what its tasks leave behind (``PR_SET_CHILD_SUBREAPER``), so 
 task's group is found too.
 
 The channel carries JSON, a message a line. From the server: ``{"start": id, "argv", "env", "directory",
-"stdout", "stderr", "is_part"}`` and ``{"kill": id}``. To the server: ``{"started": id, "pid"}``,
+"stdout", "stderr", "is_part", "removal"}`` and ``{"kill": id}``. To the server: ``{"started": id, "pid"}``,
 ``{"refused": id, "errno", "message"}`` and ``{"ended": id, "exit_code"}``. What a command that is a part of a
 task leaves running lives on until it is killed.
 """
@@ -41,6 +41,7 @@ class Agent:
         self._channel = channel
         self._tasks: dict[int, tuple[int, subprocess.Popen[bytes], bytes]] = {}
         self._pids: dict[int, int] = {}
+        self._removals: dict[int, list[str]] = {}
         self._left: dict[int, tuple[int, bytes]] = {}
         self._pending = b""
 
@@ -67,6 +68,10 @@ class Agent:
 
     def kill_everything(self) -> None:
         """Kill all tasks, and whatever they left behind."""
+        removing = [_remove(removal) for removal in self._removals.values()]
+        for removed in filter(None, removing):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                removed.wait(_LAST_SWEEP_SECONDS)
         for pid in (*(one[0] for one in self._tasks.values()), *(one[0] for one in self._left.values())):
             _kill_group(pid)
         deadline = time.monotonic() + _LAST_SWEEP_SECONDS
@@ -93,6 +98,7 @@ class Agent:
                 self._start(message)
             elif message["kill"] in self._tasks:
                 pid, _, directory = self._tasks[message["kill"]]
+                _remove(self._removals.pop(message["kill"], []))
                 _kill_group(pid)
                 self._kill_strays(directory)
             elif message["kill"] in self._left:
@@ -121,6 +127,8 @@ class Agent:
             return
         directory = f"{_MARK}={message['env'].get(_MARK, '')}".encode()
         self._tasks[number] = (process.pid, process, directory)
+        if message["removal"]:
+            self._removals[number] = message["removal"]
         if message["is_part"]:
             self._left[number] = (process.pid, directory)
         self._pids[process.pid] = number
@@ -140,6 +148,7 @@ class Agent:
 
     def _finish(self, number: int, pid: int, status: int) -> None:
         _, process, directory = self._tasks.pop(number)
+        self._removals.pop(number, None)
         process.returncode = os.waitstatus_to_exitcode(status)
         # A task is over with its first process: the node kills what that one leaves running. What a part of a
         # task leaves running goes when the server says so.
@@ -157,6 +166,17 @@ class Agent:
     def _send(self, message: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
             self._channel.sendall(json.dumps(message).encode() + b"\n")
+
+
+def _remove(removal: list[str]) -> subprocess.Popen[bytes] | None:
+    """Take away what a task has outside of its processes."""
+    if not removal:
+        return None
+    quiet = subprocess.DEVNULL
+    try:
+        return subprocess.Popen(removal, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    except OSError:
+        return None
 
 
 def _kill_group(pid: int) -> None:

@@ -40,6 +40,7 @@ class Command:
     """What to run, and where its output goes.
 
     :param is_part: whether what it leaves running lives on, until :meth:`Processes.kill`.
+    :param removal: a program to run when the process is killed, for what is not below it.
     """
 
     argv: list[str]
@@ -48,6 +49,7 @@ class Command:
     stdout: Path
     stderr: Path
     is_part: bool = False
+    removal: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, eq=False)
@@ -107,6 +109,7 @@ class Processes:
                 "stdout": str(command.stdout),
                 "stderr": str(command.stderr),
                 "is_part": command.is_part,
+                "removal": command.removal,
             }
         )
         try:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from airflow_provider_batchad.local.batch.durations import INFINITE, SEVEN_DAYS, parse_duration
 from airflow_provider_batchad.local.batch.errors import invalid_property
+from airflow_provider_batchad.local.batch.wire.containers import ContainerSettings
 from airflow_provider_batchad.local.batch.wire.node_files import (
     OutputFile,
     PackageReference,
@@ -16,7 +17,6 @@ from airflow_provider_batchad.local.batch.wire.node_files import (
 )
 from airflow_provider_batchad.local.batch.wire.tasks import TaskConstraints, UserIdentity
 from airflow_provider_batchad.local.batch.wire.types import (
-    ContainerSettings,
     DisplayName,
     Duration,
     EnvironmentSetting,

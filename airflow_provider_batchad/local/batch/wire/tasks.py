@@ -6,9 +6,9 @@ from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, model_validator
 
+from airflow_provider_batchad.local.batch.wire.containers import ContainerSettings
 from airflow_provider_batchad.local.batch.wire.node_files import OutputFile, PackageReference, ResourceFile
 from airflow_provider_batchad.local.batch.wire.types import (
-    ContainerSettings,
     DisplayName,
     Duration,
     EnvironmentSetting,

@@ -29,10 +29,6 @@ class WireModel(BaseModel):
         return self.model_dump(by_alias=True, exclude_none=True)
 
 
-def _complete_container(settings: dict[str, Any]) -> dict[str, Any]:
-    return {"workingDirectory": "taskWorkingDirectory", **settings}
-
-
 def _check_id(value: str) -> str:
     if _ID.fullmatch(value) is None:
         raise ValueError(
@@ -78,7 +74,6 @@ def one_of(*values: str) -> Callable[[str], str]:
 Id = Annotated[str, AfterValidator(_check_id)]
 WholeNumber = Annotated[int, BeforeValidator(_read_number)]
 Duration = Annotated[str, AfterValidator(_check_duration)]
-ContainerSettings = Annotated[dict[str, Any], AfterValidator(_complete_container)]
 DisplayName = Annotated[str, Field(max_length=1024)]
 RetryCount = Annotated[WholeNumber, Field(ge=-1, le=2**31 - 1)]
 Int32 = Annotated[WholeNumber, Field(ge=-(2**31), le=2**31 - 1)]
