@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from airflow_provider_batchad.local.control_request import ControlRefused, answering, read_body
+from airflow_provider_batchad.local.request_body import UnreadableBody, read_json
 from airflow_provider_batchad.local.role_json import role_from_json, role_to_json
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ class DirectoryControl:
     async def define_role(self, request: web.Request) -> web.StreamResponse:
         """``POST /roles``: a custom role, in Azure's JSON."""
         try:
-            role = role_from_json(json.loads(await request.read()))
-        except (TypeError, ValueError) as error:
+            role = role_from_json(await read_json(request))
+        except (TypeError, ValueError, UnreadableBody) as error:
             raise ControlRefused(400, str(error)) from None
         self._azure.roles.define(role)
         return web.json_response(role_to_json(role), status=201)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from aiohttp import web
 
+from airflow_provider_batchad.local.request_body import UnreadableBody, read_bytes
 from airflow_provider_batchad.local.service import Handler, operation
 
 if TYPE_CHECKING:
@@ -52,7 +53,9 @@ async def read_body(request: web.Request, model: type[_B]) -> _B:
     from pydantic import ValidationError
 
     try:
-        return model.model_validate_json(await request.read() or b"{}")
+        return model.model_validate_json(await read_bytes(request) or b"{}")
+    except UnreadableBody as unreadable:
+        raise ControlRefused(400, str(unreadable)) from None
     except ValidationError as error:
         lines = (f"{_path(one['loc'])}{one['msg']}" for one in error.errors(include_input=False))
         raise ControlRefused(400, "; ".join(lines)) from None

@@ -17,6 +17,7 @@ from airflow_provider_batchad.local.entra_people import PeopleSignIn
 from airflow_provider_batchad.local.entra_tenants import TenantNames
 from airflow_provider_batchad.local.json_answer import answer_json
 from airflow_provider_batchad.local.person_tokens import PersonTokens
+from airflow_provider_batchad.local.request_body import read_form
 from airflow_provider_batchad.local.service import Handler, operation
 from airflow_provider_batchad.local.token_endpoint import TokenEndpoint
 
@@ -180,9 +181,7 @@ class EntraId:
 
 
 async def _read_form(request: web.Request) -> dict[str, str]:
-    posted = await request.post()
-    form = {name: value for name, value in posted.items() if isinstance(value, str)}
-    return with_basic_credentials(form, request.headers.get("Authorization"))
+    return with_basic_credentials(await read_form(request), request.headers.get("Authorization"))
 
 
 def _cacheable() -> dict[str, str]:

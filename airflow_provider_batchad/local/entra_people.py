@@ -13,6 +13,7 @@ from airflow_provider_batchad.local.client_credentials import require
 from airflow_provider_batchad.local.device_codes import LIFETIME_SECONDS, DeviceRequest
 from airflow_provider_batchad.local.entra_errors import SignInRefused
 from airflow_provider_batchad.local.json_answer import answer_json
+from airflow_provider_batchad.local.request_body import read_form
 from airflow_provider_batchad.local.scopes import DelegatedScopes
 from airflow_provider_batchad.local.service import operation
 from airflow_provider_batchad.local.sign_in_pages import show_choice, show_code_form, show_page
@@ -71,7 +72,7 @@ class PeopleSignIn:
         asked = self._authorization.read(tenant, request.query, v1="/v2.0/" not in request.path)
         people = self._authorization.people(asked)
         if request.method == "POST":
-            form = await request.post()
+            form = await read_form(request)
             if "decline" in form:
                 return self._authorization.decline(asked).render()
             person = self._directory.person(str(form.get("person", "")))
@@ -89,7 +90,7 @@ class PeopleSignIn:
         """``POST /{tenant}/oauth2/v2.0/devicecode``, and the same of v1, by ``resource``."""
         v1 = "/v2.0/" not in request.path
         tenant = self._tenants.find_for_grant(request.match_info["tenant"], grant_type=_PERSON)
-        form = {name: str(value) for name, value in (await request.post()).items()}
+        form = await read_form(request)
         client_id = require(form, "client_id")
         application = self._directory.application(client_id)
         home = tenant or self._directory.home_of(client_id)
@@ -125,7 +126,7 @@ class PeopleSignIn:
     @operation("Device Login")
     async def login_device(self, request: web.Request) -> web.StreamResponse:
         """``GET`` and ``POST /devicelogin``: where the code of a device is typed in and approved."""
-        form = await request.post() if request.method == "POST" else request.query
+        form = await read_form(request) if request.method == "POST" else request.query
         user_code = str(form.get("user_code", ""))
         if not user_code:
             return show_code_form()

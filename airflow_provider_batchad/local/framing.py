@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from aiohttp import HttpVersion11, web
 
+_R = TypeVar("_R", bound=web.StreamResponse)
 
-def chunk(request: web.Request, response: web.Response) -> web.Response:
+
+def chunk(request: web.Request, response: _R) -> _R:
     """Send an answer in chunks, as the Batch service sends nearly all; HTTP/1.0 knows none."""
     if response.status not in (204, 304) and request.version >= HttpVersion11:
         response.enable_chunked_encoding()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_batchad.local import keyvault_errors as errors
+from airflow_provider_batchad.local import request_body
 from airflow_provider_batchad.local.vault import RECOVERABLE_DAYS
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ async def read_json(request: web.Request) -> dict[str, Any]:
     :raises VaultRefused: it is no JSON object.
     """
     try:
-        body = json.loads(await request.text())
-    except ValueError:
+        body = await request_body.read_json(request)
+    except request_body.UnreadableBody:
         raise errors.bad_parameter("The request body is not valid JSON.") from None
     if not isinstance(body, dict):
         raise errors.bad_parameter("The request body must be a JSON object.")

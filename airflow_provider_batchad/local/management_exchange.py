@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from airflow_provider_batchad.local import management_errors as errors
 from airflow_provider_batchad.local.access import Requirement, is_at_or_below, is_management_group
 from airflow_provider_batchad.local.call import current_call
 from airflow_provider_batchad.local.json_answer import answer_json
+from airflow_provider_batchad.local.request_body import UnreadableBody, read_json
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.access import RoleBook
@@ -85,8 +85,8 @@ class ManagementExchange:
         :raises ManagementRefused: it is no JSON object.
         """
         try:
-            body = json.loads(await self.request.text())
-        except ValueError:
+            body = await read_json(self.request)
+        except UnreadableBody:
             body = None
         if not isinstance(body, dict):
             raise errors.bad_request(

@@ -151,6 +151,9 @@ class TokenAuthority:
 
         :raises TokenRejected: this authority did not sign it.
         """
+        # Bytes of a header that are no UTF-8 come as lone surrogates, which cannot be encoded.
+        if not token.isascii():
+            raise TokenRejected(RejectionReason.MALFORMED)
         known = self._verified.get(digest := hashlib.sha256(token.encode()).digest())
         if known is None:
             known = self._decode(token)

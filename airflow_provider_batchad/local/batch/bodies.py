@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from aiohttp.web import RequestPayloadError
 from pydantic import ValidationError
 
 from airflow_provider_batchad.local.batch.errors import BatchError, invalid_property
@@ -36,6 +37,13 @@ async def read_body(request: web.Request) -> bytes:
 
     :raises BatchError: it is larger than the service takes.
     """
+    try:
+        return await _receive(request)
+    except RequestPayloadError:
+        raise _invalid_body("The request body is not encoded as Content-Encoding says.") from None
+
+
+async def _receive(request: web.Request) -> bytes:
     received = bytearray()
     async for block in request.content.iter_chunked(_BLOCK_BYTES):
         received += block

@@ -18,6 +18,7 @@ from airflow_provider_batchad.local.batch.files import FileArea, FileFacts, pars
 from airflow_provider_batchad.local.batch.listing import FILE_FILTER
 from airflow_provider_batchad.local.batch.paging import take_page
 from airflow_provider_batchad.local.batch.ticks import to_http_date
+from airflow_provider_batchad.local.framing import chunk
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.exchange import Exchange
@@ -135,10 +136,8 @@ async def _get(exchange: Exchange, area: FileArea) -> web.StreamResponse:
         file.seek(start)
         if end - start < _BLOCK_BYTES:
             small = web.Response(status=status, headers=headers, body=file.read(end - start + 1))
-            small.enable_chunked_encoding()
-            return small
-        response = web.StreamResponse(status=status, headers=headers)
-        response.enable_chunked_encoding()
+            return chunk(exchange.request, small)
+        response = chunk(exchange.request, web.StreamResponse(status=status, headers=headers))
         await response.prepare(exchange.request)
         await _send(response, file, end - start + 1)
     await response.write_eof()
