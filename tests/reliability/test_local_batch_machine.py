@@ -7,7 +7,7 @@ have gone any way that the REST API's states allow, and no other.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,51 +25,18 @@ from hypothesis.stateful import (
 from airflow_provider_batchad.local.faults import FaultRule
 from airflow_provider_batchad.local.server import LocalAzure
 from tests.contract.batch_fixtures import CONFIG, Batch, eventually
+from tests.reliability.batch_states import (
+    CLOSED,
+    COMMANDS,
+    JOB_LIMIT_SECONDS,
+    TASK_LIMIT_SECONDS,
+    JobModel,
+    TaskModel,
+    check_job,
+    check_task,
+)
 
-JOB_LIMIT_SECONDS = 3600
-TASK_LIMIT_SECONDS = 600
-CLOSED = {"terminating", "completed", "deleting"}
-# From a state to those that may be seen next, however many were passed meanwhile.
-JOB_WAYS = {
-    "active": {"active", "disabling", "disabled", *CLOSED},
-    "disabling": {"active", "disabling", "disabled", *CLOSED},
-    "disabled": {"active", "disabling", "disabled", *CLOSED},
-    "terminating": CLOSED,
-    "completed": {"completed", "deleting"},
-    "deleting": {"deleting"},
-}
-# What a task runs, and the exit code that it ends with by itself; a sleeper is ended by others.
 NUMBERS = st.integers(0, 400)
-COMMANDS = {
-    "success": ("/bin/true", 0),
-    "failure": ("/bin/sh -c 'exit 3'", 3),
-    "sleeper": ("/bin/sleep 1000", None),
-}
-
-
-@dataclass(kw_only=True)
-class TaskModel:
-    kind: str
-    retries: int
-    is_limited: bool
-    seen: str = "active"
-    reactivated: bool = False
-    ended: bool = False
-
-
-@dataclass(kw_only=True)
-class JobModel:
-    id: str
-    pool: str
-    created: float
-    is_limited: bool
-    is_sealed: bool = False
-    seen: str = "active"
-    was_disabled: bool = False
-    was_terminated: bool = False
-    was_deleted: bool = False
-    is_gone: bool = False
-    tasks: dict[str, TaskModel] = field(default_factory=dict)
 
 
 class BatchMachine(RuleBasedStateMachine):
@@ -115,10 +82,6 @@ class BatchMachine(RuleBasedStateMachine):
         # Without a task the request goes out all the same, to one that is not there.
         return job, name, job.tasks.get(name, TaskModel(kind="failure", retries=0, is_limited=False))
 
-    def may_have_ended(self, job: JobModel) -> bool:
-        is_late = job.is_limited and self.now() >= job.created + JOB_LIMIT_SECONDS
-        return job.was_terminated or job.was_deleted or job.is_sealed or is_late
-
     def expect(self, status: int | None, job: JobModel, *usual: int) -> bool:
         """Whether the change was made; it may be refused only where the job may have ended."""
         if status is None:
@@ -126,7 +89,7 @@ class BatchMachine(RuleBasedStateMachine):
         if status in usual:
             return True
         assert status in (404, 409), status
-        assert self.may_have_ended(job) or job.seen in CLOSED
+        assert job.may_have_ended(self.now()) or job.seen in CLOSED
         return False
 
     @rule(pool=st.sampled_from(["cpu", "empty"]), is_limited=st.booleans())
@@ -246,21 +209,9 @@ class BatchMachine(RuleBasedStateMachine):
                 job.is_gone = True
                 continue
             assert not job.is_gone
-            self.look_at_job(job, answer.json())
+            check_job(job, answer.json(), self.now())
             if job.seen != "deleting":
                 self.look_at_tasks(job)
-
-    def look_at_job(self, job: JobModel, shown: dict[str, Any]) -> None:
-        state = shown["state"]
-        assert state in JOB_WAYS[job.seen], (job.seen, state)
-        assert job.was_disabled or state not in ("disabling", "disabled")
-        assert job.was_deleted or state != "deleting"
-        if state in ("terminating", "completed"):
-            assert self.may_have_ended(job)
-            reason = shown["executionInfo"]["terminateReason"]
-            assert reason in ("UserTerminate", "AllTasksComplete", "MaxWallClockTimeExpiry")
-            assert ("endTime" in shown["executionInfo"]) == (state == "completed")
-        job.seen = state
 
     def look_at_tasks(self, job: JobModel) -> None:
         answer = self.batch.send("GET", f"/jobs/{job.id}/tasks")
@@ -275,36 +226,7 @@ class BatchMachine(RuleBasedStateMachine):
             assert counts["active"] + counts["running"] + counts["completed"] == len(job.tasks)
             assert counts["succeeded"] + counts["failed"] == counts["completed"]
         for shown in listed:
-            self.look_at_task(job, job.tasks[shown["id"]], shown)
-
-    def look_at_task(self, job: JobModel, task: TaskModel, shown: dict[str, Any]) -> None:
-        state, execution = shown["state"], shown["executionInfo"]
-        assert state in ("active", "running", "completed")
-        if task.seen == "completed" and state != "completed":
-            assert task.reactivated
-        if job.pool == "empty":
-            assert state != "running"
-            assert state == "active" or task.ended
-        assert ("result" in execution) == ("endTime" in execution) == (state == "completed")
-        assert execution["retryCount"] <= task.retries
-        if state == "completed":
-            self.check_end(job, task, execution)
-            if task.seen == "completed":
-                task.reactivated = False
-        task.seen = state
-
-    def check_end(self, job: JobModel, task: TaskModel, execution: dict[str, Any]) -> None:
-        _, code = COMMANDS[task.kind]
-        assert (execution["result"] == "success") == (execution.get("exitCode") == 0)
-        assert ("failureInfo" in execution) == (execution["result"] == "failure")
-        if "exitCode" in execution:
-            assert execution["exitCode"] == code
-            assert (
-                code == 0 or execution["retryCount"] == task.retries or self.may_have_ended(job) or task.ended
-            )
-        else:
-            assert execution["failureInfo"]["code"] == "TaskEnded"
-            assert task.ended or task.is_limited or self.may_have_ended(job)
+            check_task(job, job.tasks[shown["id"]], shown, self.now())
 
     def teardown(self) -> None:
         """Whatever has happened: jobs that are open run their short tasks to the right exit codes."""
