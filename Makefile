@@ -12,7 +12,7 @@ PACKAGE := airflow_provider_batchad
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHON
 
-.PHONY: demo test check format bench nightly test-airflow-3.2 test-azure-cli test-peer constraints clean .venv-peer
+.PHONY: demo test check format bench nightly test-airflow-3.2 test-azure-cli test-peer test-web-form constraints clean .venv-peer
 
 demo: $(READY)         ## set up and run the example on local Azure and a real Airflow (KEEP=1: leave it running; PORT=8090)
 	@.venv/bin/python -m demo --port $(PORT) $(if $(filter-out 0,$(KEEP)),--keep)
@@ -41,6 +41,9 @@ test-azure-cli: $(AZURE_CLI_READY)  ## the Azure CLI, in an environment of its o
 
 test-peer: $(PEER_READY)  ## Airflow's own Azure Batch hook, in an environment of its own, against local Azure
 	@.venv/bin/python -m pytest -m peer tests/peer $(ARGS)
+
+test-web-form: $(READY)  ## the connection in Airflow's web page, in Chromium (Debian: chromium, chromium-driver; SCREENSHOTS=docs/images)
+	@SCREENSHOTS=$(SCREENSHOTS) .venv/bin/python -m pytest -m web tests/web $(ARGS)
 
 constraints: $(READY)  ## resolve constraints.txt and what the other environments pin anew
 	@.venv/bin/uv pip compile --quiet --upgrade pyproject.toml --extra local --group dev $(COMPILE) -o constraints.txt

@@ -125,13 +125,13 @@ class BatchConnection:
         """Read the fields of an Airflow connection.
 
         :param extra: as a mapping or as JSON text; ``null``, blank text and keys with those are absent.
-        :param port: of no use, as ``schema``: refused where Airflow's connection has one.
+        :param port: that of the account's URL, where there is one; Airflow's web page sends 0 for none.
+        :param schema: of no use, and refused.
         :param clouds: those that the Airflow configuration defines.
         :raises ConnectionFieldError: naming the first field that is wrong, missing or contradicts another.
         """
         given = _Given(conn_id=conn_id, host=host, login=login, password=password, extra=extra)
-        given.refuse("port", port)
-        given.refuse("schema", schema)
+        given.refuse_schema(schema)
         cloud = given.cloud(clouds)
         connection = cls(
             conn_id=conn_id,
@@ -155,6 +155,7 @@ class BatchConnection:
             account_resource_id=given.resource_id("extra.account_resource_id"),
             least_privilege=given.choice("extra.least_privilege", LeastPrivilege.ENFORCE),
         )
+        given.check_port(port, connection.account_url)
         check_together(connection)
         return connection
 
@@ -187,11 +188,16 @@ class _Given:
     def error(self, field_name: str, what: str, remedy: str) -> ConnectionFieldError:
         return ConnectionFieldError(what, conn_id=self._conn_id, field=field_name, remedy=remedy)
 
-    def refuse(self, field_name: str, value: object) -> None:
-        if value is not None and str(value).strip():
+    def check_port(self, port: int | None, account_url: str) -> None:
+        own = urlsplit(account_url).port or 443
+        if port and port != own:
             raise self.error(
-                field_name, "is not used by this connection type.", "Empty it: 'host' is the whole address."
+                "port", "is another than that of the URL in 'host'.", f"Write {own}, or leave it empty."
             )
+
+    def refuse_schema(self, schema: str | None) -> None:
+        if schema is not None and schema.strip():
+            raise self.error("schema", "is not used by this connection type.", "Empty it.")
 
     def _extra(self, extra: Mapping[str, object] | str | None) -> Mapping[str, object]:
         if isinstance(extra, str) and extra.strip():

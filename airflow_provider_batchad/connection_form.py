@@ -89,13 +89,20 @@ STANDARD_FIELDS: Final = (
         name="login",
         label="Client (application) ID",
         help_text="Of the application that is registered in Entra ID; or name it in Key Vault below.",
-        placeholder=f"{_GUID}, or name it in Key Vault below",
+        placeholder=f"{_GUID}, or named below",
     ),
     FormField(
         name="password",
         label="Client secret",
         help_text="Leave it empty and name the secret in Key Vault below: Airflow then holds nothing secret.",
         placeholder="Leave empty to read it from Key Vault (recommended)",
+    ),
+    FormField(
+        name="port",
+        label="Port",
+        help_text="That of the URL, 443: where a connection has none, Airflow 3.3 answers 'Bad Request' to "
+        "the web page's Test.",
+        placeholder="443 (Airflow's Test wants a port)",
     ),
 )
 
@@ -191,8 +198,8 @@ EXTRA_FIELDS: Final = (
     FormField(
         name="account_resource_id",
         label="Batch account resource ID",
-        help_text="For checking the principal's rights and for links to the portal: /subscriptions/<ID>/"
-        "resourceGroups/<group>/providers/Microsoft.Batch/batchAccounts/<account>.",
+        help_text="For checking the principal's rights and for links to the portal: /subscriptions/…/"
+        "batchAccounts/<account>, as the account's properties show it.",
         section=_ACCOUNT,
     ),
     FormField(
@@ -217,7 +224,7 @@ def conn_fields() -> dict[str, Any]:
 def ui_field_behaviour() -> dict[str, Any]:
     """``ui-field-behaviour`` of the connection type: labels and placeholders of the standard fields."""
     return {
-        "hidden-fields": ["port", "schema"],
+        "hidden-fields": ["schema"],
         "relabeling": {field.name: field.label for field in STANDARD_FIELDS},
         "placeholders": {field.name: field.placeholder for field in STANDARD_FIELDS if field.placeholder},
     }

@@ -30,7 +30,7 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 # Ports are used again: a token that an earlier test left would be taken for this one's.
 os.environ["AIRFLOW__BATCHAD__TOKEN_CACHE"] = "False"
 
-_WHOLE_AIRFLOWS = ("tests/airflow/", "tests/reliability/test_demo.py")
+_WHOLE_AIRFLOWS = ("tests/airflow/", "tests/web/", "tests/reliability/test_demo.py")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -49,6 +49,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hold what the documents claim of local Azure against this session's tests, and look for secrets in it."""
+    """Hold what the documents claim of local Azure against this session, and look for secrets in it."""
     config.pluginmanager.register(ParityCheck(read_claims(PAGE.read_text())))
     config.pluginmanager.register(Canaries(config, _home))

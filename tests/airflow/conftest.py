@@ -106,7 +106,8 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 @contextmanager
 def running_airflow(home: Path, azure: LocalAzure) -> Iterator[Standalone]:
     """An Airflow with the tests' DAGs and its connections to this local Azure."""
-    environment = client_environment(azure)
+    # What nobody looks at in an ordinary log is searched for secrets too.
+    environment = {**client_environment(azure), "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"}
     del environment["AIRFLOW_CONN_BATCHAD_DEFAULT"]
     settings = AirflowSettings(home=home, dags_folder=DAGS, environment=environment)
     with ProcessGroup() as group:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import version
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 
 from airflow_provider_batchad.connection_form import EXTRA_FIELDS, STANDARD_FIELDS
+from airflow_provider_batchad.local.client_settings import describe_connection
 
 if TYPE_CHECKING:
     from tests.airflow.conftest import Deployment
@@ -37,10 +41,36 @@ def test_the_web_form_has_every_field_with_label_and_help(deployment: Deployment
         assert shown["value"] == field.default
 
 
-def test_port_and_schema_are_hidden(deployment: Deployment) -> None:
+def test_the_schema_is_hidden_and_the_port_is_not(deployment: Deployment) -> None:
     fields = _form(deployment)["standard_fields"]
-    assert fields["port"]["hidden"]
+    assert not fields["port"]["hidden"]
     assert fields["url_schema"]["hidden"]
+
+
+@pytest.mark.parametrize(
+    "port",
+    [
+        443,
+        pytest.param(None, marks=pytest.mark.skipif(version("apache-airflow") < "3.3", reason="Airflow 3.3")),
+    ],
+)
+def test_the_web_pages_test_of_a_saved_connection_needs_a_port(
+    deployment: Deployment, port: int | None
+) -> None:
+    """Airflow 3.3's page sends 0 for none, and compares that with what is stored."""
+    own = urlsplit(deployment.azure.endpoints.batch).port
+    described = describe_connection(deployment.azure)
+    body = {**described, "connection_id": "ported", "extra": json.dumps(described["extra"])}
+    deployment.airflow.api.post("connections", {**body, "port": own if port else None})
+    sent = {**body, "port": own if port else 0, "password": "", "schema": "", "description": ""}
+    try:
+        if port:
+            assert deployment.airflow.api.post("connections/test", sent)["status"]
+        else:
+            with pytest.raises(requests.HTTPError, match="400"):
+                deployment.airflow.api.post("connections/test", sent)
+    finally:
+        deployment.airflow.api.delete("connections/ported")
 
 
 def test_a_saved_connection_read_back_masks_the_secret_and_nothing_else(deployment: Deployment) -> None:

@@ -167,8 +167,9 @@ WHOLES: dict[str, tuple[dict[str, Any], str, str]] = {
     "client ID as a URN": ({"login": f"urn:uuid:{CLIENT}"}, "login", "GUID"),
     "client ID as an application's URI": ({"login": f"api://{CLIENT}"}, "login", "GUID"),
     "client ID in full-width letters": ({"login": f"\uff41{CLIENT[1:]}"}, "login", "GUID"),
-    "port of its own": ({"port": 8443}, "port", "is not used"),
-    "port that is TLS's": ({"port": 443}, "port", "is not used"),
+    "port of its own": ({"port": 8443}, "port", "is another than that of the URL"),
+    "port of plain HTTP": ({"port": 80}, "port", "Write 443"),
+    "port below all": ({"port": -1}, "port", "is another than that of the URL"),
     "schema": ({"schema": "http"}, "schema", "is not used"),
     "field given twice": (
         {"extra": f'{{"tenant_id": "{TENANT}", "tenant_id": "{CLIENT}"}}'},

@@ -23,7 +23,7 @@ WITH_DEFAULT = {"sign_in": "service_principal", "cloud": "public", "least_privil
 def test_form_and_parsed_connection_have_the_same_fields():
     parsed = {field.name for field in dataclasses.fields(BatchConnection)} - {"conn_id", "vault_connection"}
     form = {field.name for field in (*STANDARD_FIELDS, *EXTRA_FIELDS)}
-    assert {STORED_AS.get(name, name) for name in parsed} == form
+    assert {STORED_AS.get(name, name) for name in parsed} == form - {"port"}
 
 
 @pytest.mark.parametrize("field", [*STANDARD_FIELDS, *EXTRA_FIELDS], ids=lambda field: field.name)
@@ -81,13 +81,14 @@ def test_the_same_masker_hides_what_is_named_as_a_secret():
 
 def test_standard_fields_are_relabelled_and_the_unused_ones_hidden():
     behaviour = ui_field_behaviour()
-    assert behaviour["hidden-fields"] == ["port", "schema"]
+    assert behaviour["hidden-fields"] == ["schema"]
     assert behaviour["relabeling"] == {
         "host": "Batch account URL",
         "login": "Client (application) ID",
         "password": "Client secret",
+        "port": "Port",
     }
-    assert set(behaviour["placeholders"]) == {"host", "login", "password"}
+    assert set(behaviour["placeholders"]) == {"host", "login", "password", "port"}
 
 
 def test_fields_of_one_section_stand_together():

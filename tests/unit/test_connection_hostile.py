@@ -39,5 +39,19 @@ def test_capitals_a_slash_and_blanks_around_the_host_are_no_harm(host):
     assert connection.account_url == HOST
 
 
+@pytest.mark.parametrize("port", [None, 0, 443])
+def test_no_port_that_of_the_web_page_and_that_of_https_are_no_harm(port):
+    connection = BatchConnection.parse(
+        conn_id="batchad_default",
+        host=HOST,
+        login=CLIENT,
+        password=None,
+        extra=IN_VAULT,
+        clouds={},
+        port=port,
+    )
+    assert connection.account_url == HOST
+
+
 def test_there_are_more_than_forty_of_them():
     assert len(WRONG) + len(HOSTILE) >= 200
