@@ -49,12 +49,13 @@ class Patience:
             retry_if_exception_type,
             stop_after_attempt,
             stop_before_delay,
-            wait_exponential_jitter,
+            wait_exponential,
+            wait_random,
         )
 
-        backoff = wait_exponential_jitter(
-            initial=self.first_wait_seconds, max=self.longest_wait_seconds, jitter=self.first_wait_seconds
-        )
+        backoff = wait_exponential(
+            multiplier=self.first_wait_seconds, max=self.longest_wait_seconds
+        ) + wait_random(0, self.first_wait_seconds)
         enough, too_late = stop_after_attempt(self.retries + 1), stop_before_delay(self.bound_seconds)
         asking = Retrying(
             sleep=self.sleep,

@@ -43,6 +43,14 @@ class AnswerWatch:
             return self._unanswered != _IMDS_HOST
         return self._status is not None and is_outage(self._status)
 
+    def saw_success(self) -> bool:
+        """Whether the last answer was a good one, so that what failed was to make sense of it."""
+        return self._unanswered is None and self._status is not None and 200 <= self._status < 300
+
+    def forget(self) -> None:
+        """Begin a new question."""
+        self._unanswered = self._status = self.retry_after_seconds = None
+
     def _asked(self, request: Any) -> None:
         self._unanswered = urlsplit(request.http_request.url).hostname or ""
         self._status = self.retry_after_seconds = None

@@ -79,6 +79,8 @@ class KeyVault:
         :raises Unreachable: Key Vault, or what signs in to it, did not answer.
         """
         wanted, _, version = name.partition("/")
+        self._sign_in_watch.forget()
+        self._vault_watch.forget()
         try:
             secret = self._read(self._open().get_secret(wanted, version or None))
         except BatchAdError:

@@ -39,7 +39,8 @@ def explain_vault_error(
     from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
     signing_in = not isinstance(error, HttpResponseError) or isinstance(error, ClientAuthenticationError)
-    if did_not_answer(error) or isinstance(error, _BROKEN) or (signing_in and sign_in.saw_outage()):
+    senseless = isinstance(error, _BROKEN) or (signing_in and vault.saw_success())
+    if did_not_answer(error) or senseless or (signing_in and sign_in.saw_outage()):
         return Unreachable(
             f"Key Vault {vault_url}, or what signs in to it, did not answer: {_text(error)}",
             step="vault",
