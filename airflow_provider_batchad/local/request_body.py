@@ -26,11 +26,14 @@ async def read_bytes(request: web.Request) -> bytes:
 async def read_json(request: web.Request) -> Any:
     """The body as JSON, whatever character set the ``Content-Type`` names.
 
-    :raises UnreadableBody: it is none, or nested deeper than can be followed.
+    :raises UnreadableBody: it is none, nested deeper than can be followed, or of texts that are no Unicode.
     """
     body = await read_bytes(request)
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
+        read = json.loads(body, parse_constant=_refuse_constant)
+        # Of a lone surrogate, which JSON can name, no answer could be made.
+        json.dumps(read, ensure_ascii=False).encode()
+        return read
     except (ValueError, RecursionError) as error:
         raise UnreadableBody(str(error)) from None
 
