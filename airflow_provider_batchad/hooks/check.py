@@ -27,9 +27,10 @@ def check_connection(hook: AzureBatchAdHook) -> tuple[bool, str]:
             hook.send(requests.list_jobs(select="id", page_size=1))
             _probe_writing(hook)
             signed_in = f"{hook.principal[0].upper()}{hook.principal[1:]} signed in"
-            return True, f"{signed_in} and may read and write jobs of {hook.connection.account_url}. {ran_as}"
+            said = f"{signed_in} and may read and write jobs of {hook.connection.account_url}."
+            return True, f"{said}{_warnings(hook)} {ran_as}"
     except BatchAdError as error:
-        return False, f"{_step(error)}: {error} {ran_as}"
+        return False, f"{_step(error)}: {error}{_warnings(hook)} {ran_as}"
     except Exception as error:  # noqa: BLE001 - Airflow's contract: a test answers, it does not raise
         return False, f"Unexpected: {type(error).__name__}: {error} {ran_as}"
 
@@ -40,6 +41,12 @@ def _probe_writing(hook: AzureBatchAdHook) -> None:
         hook.send(requests.terminate_job(absent, reason="Airflow tests a connection"))
     except NotFound:
         return
+
+
+def _warnings(hook: AzureBatchAdHook) -> str:
+    """What has ended or ends soon, of what the sign-in read; also where the connection could not be made."""
+    callback = vars(hook).get("token_callback")
+    return "".join(f" Warning: {said}" for said in callback.principal.warnings) if callback else ""
 
 
 def _step(error: BatchAdError) -> str:
