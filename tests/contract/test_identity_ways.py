@@ -1,7 +1,7 @@
 """Every way to sign in by sync and async by clouds, each to the end of a real request to Batch.
 
 Of Microsoft's clouds this proves what can be proved without them: that each service is asked for a token for
-that cloud's own resource, and takes no other. Which hosts belong to which cloud, ``tests/unit`` shows.
+that cloud's own resource, and takes no other. Which hosts are asked, ``test_identity_ways_hosts.py`` shows.
 """
 
 from __future__ import annotations
