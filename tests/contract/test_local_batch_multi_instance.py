@@ -58,9 +58,9 @@ def read_file(batch: Batch, subtask: models.BatchSubtask, name: str = "stdout.tx
 def is_running(number: int) -> bool:
     try:
         os.kill(number, 0)
-    except ProcessLookupError:
+        return "State:\tZ" not in Path(f"/proc/{number}/status").read_text()
+    except (ProcessLookupError, FileNotFoundError):
         return False
-    return "State:\tZ" not in Path(f"/proc/{number}/status").read_text()
 
 
 def test_task_runs_on_the_primary_once_all_nodes_are_coordinated(batch: Batch, pool: str) -> None:

@@ -6,13 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from azure.batch import models
 
-from tests.contract.batch_fixtures import Batch, eventually, info, shell
+from airflow_provider_batchad.local.server import LocalAzure
+from tests.contract.batch_fixtures import CONFIG, Batch, eventually, info, shell
 from tests.contract.pool_fixtures import create_pool, nodes_in, steady
+from tests.contract.state_fixtures import started
 from tests.contract.test_local_batch_multi_instance import instances, is_running, node_root, subtasks
 
 SERVER = """
@@ -198,6 +201,27 @@ def test_pool_that_is_deleted_takes_it_along_and_it_waits_again(batch: Batch) ->
     batch.client.begin_delete_pool(pool_id, polling_interval=0.05).result()
     assert batch.client.get_task(job_id, "t").state == "active"
     assert subtasks(batch, job_id) == []
+
+
+def test_it_is_kept_and_queued_again_when_local_azure_restarts(tmp_path: Path) -> None:
+    config = replace(CONFIG, state_dir=tmp_path)
+    with LocalAzure(config) as azure:
+        batch = Batch(azure)
+        pool_id = connected_pool(batch, 2)
+        job_id = batch.create_job(pool_id)
+        batch.run(job_id, "ended", "/bin/true", **instances(2))
+        again = "test -e ../again || { touch ../again; sleep 1000; }"
+        batch.add(job_id, "t", shell(again), **instances(2))
+        eventually(lambda: batch.send("HEAD", f"/jobs/{job_id}/tasks/t/files/again").ok)
+        before = subtasks(batch, job_id, "ended")
+        batch.close()
+    with started(config) as azure:
+        batch = Batch(azure)
+        assert subtasks(batch, job_id, "ended") == before
+        assert info(batch.finished(job_id, "t")).exit_code == 0
+        assert [one.exit_code for one in subtasks(batch, job_id)] == [0]
+        assert {node.running_tasks_count for node in nodes_in(batch, pool_id, "idle")} == {0}
+        batch.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="adopting orphans is Linux's")
