@@ -33,9 +33,9 @@ async def read_json(request: web.Request) -> Any:
         read = json.loads(body, parse_constant=_refuse_constant)
         # Of a lone surrogate, which JSON can name, no answer could be made.
         json.dumps(read, ensure_ascii=False).encode()
-        return read
     except (ValueError, RecursionError) as error:
         raise UnreadableBody(str(error)) from None
+    return read
 
 
 async def read_form(request: web.Request) -> dict[str, str]:
