@@ -52,6 +52,9 @@ class AzureBatchAdHook(BaseHook):
 
         :raises ConnectionFieldError: names the field that is wrong.
         """
+        return self._look_up()
+
+    def _look_up(self) -> BatchConnection:
         from airflow_provider_batchad.hooks.resolve import resolve_connection
         from airflow_provider_batchad.hooks.vault_connection import with_vault_connection
 
@@ -66,7 +69,7 @@ class AzureBatchAdHook(BaseHook):
 
         if self._impatient:
             return token_callback(self.connection, on_secret=masker(), retries=0, share=False)
-        return token_callback(self.connection, on_secret=masker())
+        return token_callback(self.connection, on_secret=masker(), reload=self._look_up)
 
     def get_conn(self) -> BatchClient:
         """azure-batch's client; each of its requests asks for a token that is valid then.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     _Key = tuple[asyncio.AbstractEventLoop, BatchConnection]
 
 _CLIENTS: Final = "airflow_provider_batchad.hooks.clients"
+_SECONDS_TO_LOOK_UP: Final = 30.0
 _shared: dict[_Key, SharedClient] = {}
 
 
@@ -62,6 +63,14 @@ def _make(connection: BatchConnection, key: _Key) -> SharedClient:
     from airflow_provider_batchad.hooks.clients import async_batch_client
     from airflow_provider_batchad.hooks.masking import masker_on_loop
     from airflow_provider_batchad.hooks.resolve import token_callback
+    from airflow_provider_batchad.hooks.shared_lookup import look_up_again
 
-    callback = token_callback(connection, on_secret=masker_on_loop(key[0]))
+    loop = key[0]
+
+    def reload() -> BatchConnection:
+        # Called in a thread beside the loop.
+        again = asyncio.run_coroutine_threadsafe(look_up_again(connection.conn_id), loop)
+        return again.result(timeout=_SECONDS_TO_LOOK_UP)
+
+    callback = token_callback(connection, on_secret=masker_on_loop(loop), reload=reload)
     return SharedClient(client=async_batch_client(connection, callback), callback=callback, key=key)

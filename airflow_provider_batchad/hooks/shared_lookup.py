@@ -24,9 +24,8 @@ class _LookUp:
 async def look_up_connection(conn_id: str) -> BatchConnection:
     """The Airflow connection, parsed and checked, with the one that its vault is reached as.
 
-    What was found is good for ten seconds. A triggerer that starts hundreds of triggers at once would
-    otherwise come to a stand: Airflow's supervisor waits for room to answer all their look-ups, while the
-    process that should read the answers waits for room to log (``WatchedSubprocess.send_msg``, 3.3).
+    What was found is good for ten seconds: hundreds of triggers that start at once put one question to
+    Airflow's supervisor, which answers one after the other, and reads nothing while an answer finds no room.
 
     :raises ConnectionFieldError: names the field that is wrong.
     """
@@ -36,7 +35,7 @@ async def look_up_connection(conn_id: str) -> BatchConnection:
         del _lookups[key]
     found = _lookups.get((loop, conn_id))
     if found is None:
-        task = loop.create_task(_look_up(conn_id))
+        task = loop.create_task(look_up_again(conn_id))
         task.add_done_callback(lambda done: _forget_failure((loop, conn_id), done))
         found = _lookups[loop, conn_id] = _LookUp(task=task, stale_at=now + _FRESH_SECONDS)
     # One who waits may be cancelled; the others still want the answer.
@@ -54,7 +53,8 @@ def _forget_failure(key: _Key, done: asyncio.Task[BatchConnection]) -> None:
             del _lookups[key]
 
 
-async def _look_up(conn_id: str) -> BatchConnection:
+async def look_up_again(conn_id: str) -> BatchConnection:
+    """The same as Airflow has it at this moment."""
     from airflow.providers.common.compat.connection import get_async_connection
 
     from airflow_provider_batchad.hooks.resolve import resolve_connection

@@ -16,6 +16,7 @@ from airflow_provider_batchad.hooks.cipher import airflow_cipher
 from airflow_provider_batchad.hooks.configuration import shares_tokens, token_cache_dir
 from airflow_provider_batchad.hooks.resolve import token_callback
 from airflow_provider_batchad.identity.cache import CachedTokenRequest
+from airflow_provider_batchad.identity.reload import ReloadingTokenRequest
 
 OLD, NEW = Fernet.generate_key().decode(), Fernet.generate_key().decode()
 CONNECTION = (
@@ -44,7 +45,10 @@ def use_keys(monkeypatch: pytest.MonkeyPatch, keys: str):
 
 
 def uses_cache(hook: AzureBatchAdHook) -> bool:
-    return isinstance(hook.token_callback._request, CachedTokenRequest)
+    request = hook.token_callback._request
+    if isinstance(request, ReloadingTokenRequest):
+        request = request._source.request
+    return isinstance(request, CachedTokenRequest)
 
 
 def test_airflows_key_encrypts_and_a_rotated_one_still_decrypts(monkeypatch):
