@@ -16,6 +16,9 @@ _MAX_PAGE: Final = 1000
 # The service's versions since the oldest that a recording holds; clients send these exact strings.
 _VERSIONS: Final = frozenset(
     (
+        "2018-12-01.8.0",
+        "2019-06-01.9.0",
+        "2019-08-01.10.0",
         "2020-03-01.11.0",
         "2020-09-01.12.0",
         "2021-06-01.14.0",
