@@ -81,6 +81,10 @@ def quieten_sdks() -> None:
             logger.setLevel(logging.WARNING)
     for name in _LEAKING_LOGGERS:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+        # Those below it that were given a level of their own would still write.
+        below = [found for found in tuple(logging.root.manager.loggerDict) if found.startswith(f"{name}.")]
+        for child in below:
+            logging.getLogger(child).setLevel(logging.CRITICAL)
 
 
 def describe_principal(connection: BatchConnection, callback: TokenCallback | None) -> str:
