@@ -121,7 +121,7 @@ def add_arguments(parser: AcceptsArguments) -> None:
         "(default: they fail)",
     )
     parser.add_argument(
-        "--state-dir", type=Path, metavar="DIR", help="keep the certificate authority here between runs"
+        "--state-dir", type=Path, metavar="DIR", help="keep all that there is here between runs"
     )
     parser.add_argument(
         "--secrets-file",
