@@ -193,8 +193,8 @@ class LocalAzureConfig:
     :param vault_secrets: beside the applications' own secrets, which Key Vault keeps where they name one; by
         default ``batch-tenant-id`` and ``batch-client-id``, those of the first application.
     :param files_dir: a directory that the storage service lets everyone read.
-    :param state_dir: keeps all that there is between runs, but faults and the ledger; for one local Azure at a
-        time. What it holds counts; what the configuration has beside it is added. In memory by default.
+    :param state_dir: keeps all that there is between runs, but faults and the ledger; for one local Azure at
+        a time. What it holds counts; what the configuration has beside it is added. In memory by default.
     :param secrets_file: gets every secret and token, one a line, so that logs and databases can be searched
         for them by value.
     :param ledger_size: how many requests the ledger keeps; the counts cover all of them.
