@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from airflow_provider_batchad.identity.validity import Validity
+
+_log = logging.getLogger(__name__)
 
 # Other characters are no part of a metric's name, and a dot begins another level.
 _NOT_IN_A_NAME = re.compile(r"[^a-zA-Z0-9_-]")
@@ -23,11 +26,14 @@ def report_days_left(conn_id: str) -> Callable[[Validity, float], None]:
     """
 
     def report(validity: Validity, days: float) -> None:
-        from airflow.providers.common.compat.sdk import Stats
-
         gauge = "certificate_days_left" if validity.kind == "certificate" else "credential_days_left"
         connection, name = (_NOT_IN_A_NAME.sub("_", part) for part in (conn_id or "none", validity.name))
         tags = {"conn_id": conn_id, "secret": validity.name}
-        Stats.gauge(f"batchad.{gauge}.{connection}.{name}", round(days, 2), tags=tags)
+        try:
+            from airflow.providers.common.compat.sdk import Stats
+
+            Stats.gauge(f"batchad.{gauge}.{connection}.{name}", round(days, 2), tags=tags)
+        except Exception as error:  # noqa: BLE001 - a metric must not cost the sign-in
+            _log.warning("Airflow's metrics took no %s: %s", gauge, type(error).__name__)
 
     return report
