@@ -20,18 +20,24 @@ from tests.contract.batch_fixtures import Batch, eventually
 from tests.contract.management_fixtures import Manager
 
 
-@contextmanager
-def started(config: LocalAzureConfig) -> Iterator[LocalAzure]:
+def start(config: LocalAzureConfig) -> LocalAzure:
     """Local Azure on the ports that it had before; another process may have one of them for a moment."""
 
-    def start() -> LocalAzure | None:
+    def try_once() -> LocalAzure | None:
         try:
             return LocalAzure(config).start()
         except PortTaken:
             return None
 
-    azure = eventually(start, seconds=60)
+    azure = eventually(try_once, seconds=60)
     assert azure is not None
+    return azure
+
+
+@contextmanager
+def started(config: LocalAzureConfig) -> Iterator[LocalAzure]:
+    """The same, until the end of the block."""
+    azure = start(config)
     try:
         yield azure
     finally:

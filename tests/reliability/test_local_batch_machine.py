@@ -23,8 +23,8 @@ from hypothesis.stateful import (
 )
 
 from airflow_provider_batchad.local.faults import FaultRule
-from airflow_provider_batchad.local.server import LocalAzure
 from tests.contract.batch_fixtures import CONFIG, Batch, eventually
+from tests.contract.state_fixtures import start
 from tests.reliability.batch_states import (
     CLOSED,
     COMMANDS,
@@ -47,6 +47,7 @@ class BatchMachine(RuleBasedStateMachine):
         self.batch = batch
         self.jobs: dict[str, JobModel] = {}
         self.fault: str | None = None
+        self.has_restarted = False
 
     @initialize(
         kinds=st.lists(st.sampled_from(sorted(COMMANDS)), min_size=2, max_size=5), retries=st.integers(0, 2)
@@ -200,6 +201,29 @@ class BatchMachine(RuleBasedStateMachine):
                 FaultRule(service="batch", operation=operation, when=when, status=503, times=1)
             )
 
+    # Once is enough of what takes as long as everything else together.
+    @precondition(lambda self: not self.has_restarted)
+    @rule()
+    def restart(self) -> None:
+        """What was over before is as it was, to the last member."""
+        self.has_restarted = True
+        self.fault = None
+        before = self.finished_tasks()
+        self.batch.azure.stop()
+        self.batch.azure = start(self.batch.azure.config)
+        after = self.finished_tasks()
+        for (job_id, name), shown in before.items():
+            if self.batch.send("GET", f"/jobs/{job_id}").status_code == 200:
+                assert after[job_id, name] == shown
+
+    def finished_tasks(self) -> dict[tuple[str, str], Any]:
+        return {
+            (job.id, shown["id"]): shown
+            for job in self.jobs.values()
+            for shown in self.batch.send("GET", f"/jobs/{job.id}/tasks").json().get("value", ())
+            if shown["state"] == "completed" and not job.was_deleted
+        }
+
     @invariant()
     def looks_are_legal(self) -> None:
         for job in self.jobs.values():
@@ -287,12 +311,14 @@ CHANGES = (
 
 
 @pytest.fixture(scope="module")
-def batch() -> Iterator[Batch]:
+def batch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Batch]:
+    state = tmp_path_factory.mktemp("azure")
     # However far the clock goes, the token lasts.
-    with LocalAzure(replace(CONFIG, token_lifetime_seconds=1e9)) as azure:
-        account = Batch(azure)
-        yield account
-        account.close()
+    azure = start(replace(CONFIG, token_lifetime_seconds=1e9, state_dir=state))
+    account = Batch(azure)
+    yield account
+    account.close()
+    account.azure.stop()
 
 
 def run(batch: Batch, examples: int, steps: int) -> None:
