@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.local import management_errors as errors
 from airflow_provider_batchad.local.access import is_at_or_below
+from airflow_provider_batchad.local.batch.account import DEFAULT_POOL_QUOTA
+from airflow_provider_batchad.local.batch.ticks import TICKS_PER_SECOND, to_etag, to_http_date
 from airflow_provider_batchad.local.shared_key import AccountKeys, KeyName
 
 if TYPE_CHECKING:
@@ -16,6 +19,16 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.endpoints import Endpoints
     from airflow_provider_batchad.local.management_exchange import ManagementExchange
 
+# As a new account has them (recorded); nothing counts cores here.
+_CORE_QUOTAS: Final = {
+    "dedicatedCoreQuota": 500,
+    "dedicatedCoreQuotaPerVMFamily": [
+        {"name": "standardDv2Family", "coreQuota": 250},
+        {"name": "standardDSv3Family", "coreQuota": 500},
+    ],
+    "dedicatedCoreQuotaPerVMFamilyEnforced": True,
+    "lowPriorityCoreQuota": 500,
+}
 _READ_SUBSCRIPTION: Final = "Microsoft.Resources/subscriptions/read"
 _READ_GROUP: Final = "Microsoft.Resources/subscriptions/resourceGroups/read"
 _READ_ACCOUNT: Final = "Microsoft.Batch/batchAccounts/read"
@@ -41,6 +54,7 @@ class Resources:
         self._endpoints = endpoints
         self._keys = keys
         self._read_job_quota = read_job_quota
+        self._modified = int(time.time() * TICKS_PER_SECOND)
 
     async def list_subscriptions(self, exchange: ManagementExchange) -> web.StreamResponse:
         """``GET /subscriptions``: those in which the caller has any role."""
@@ -81,7 +95,10 @@ class Resources:
         """``GET …/batchAccounts/{name}``."""
         exchange.require(_READ_ACCOUNT)
         exchange.check_scope()
-        return exchange.answer(self._describe_account())
+        answer = exchange.answer(self._describe_account())
+        answer.headers["ETag"] = f'"{to_etag(self._modified)}"'
+        answer.headers["Last-Modified"] = to_http_date(self._modified)
+        return answer
 
     async def list_keys(self, exchange: ManagementExchange) -> web.StreamResponse:
         """``POST …/listKeys``: both keys, where the account takes any."""
@@ -145,6 +162,8 @@ class Resources:
             "publicNetworkAccess": "Enabled",
             "privateEndpointConnections": [],
             "encryption": {"keySource": "Microsoft.Batch"},
+            **_CORE_QUOTAS,
+            "poolQuota": DEFAULT_POOL_QUOTA,
             "activeJobAndJobScheduleQuota": self._read_job_quota(),
             "allowedAuthenticationModes": self._config.authentication_modes,
         }

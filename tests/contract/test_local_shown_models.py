@@ -43,7 +43,7 @@ def check(shown: object, model: Any) -> None:
     hints = typing.get_type_hints(model, localns=NAMES[model.__module__])
     by_rest: dict[str, Any] = {}
     for name, hint in hints.items():
-        field = next((vars(one)[name] for one in model.__mro__ if name in vars(one)), None)
+        field: Any = next((vars(one)[name] for one in model.__mro__ if name in vars(one)), None)
         if hasattr(field, "_rest_name_input"):
             by_rest[field._rest_name_input or name] = hint
     assert set(shown) <= set(by_rest), model.__name__
