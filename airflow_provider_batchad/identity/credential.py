@@ -6,6 +6,7 @@ import asyncio
 import base64
 import binascii
 import re
+import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 from urllib.parse import urlsplit
 
@@ -25,6 +26,8 @@ _NOT_PICKLED: Final = "a credential is not pickled: make it where it is needed"
 _CLAIMS: Final = re.compile(r'\bclaims="([A-Za-z0-9+/_=-]+)"')
 _CLAIMS_ANSWERED: Final = "batchad_claims_answered"
 _REFUSAL_ANSWERED: Final = "batchad_refusal_answered"
+_RAN_OUT: Final = "batchad_tokens_that_ran_out"
+_RAN_OUT_AT_MOST: Final = 5
 
 
 class CallbackCredential:
@@ -136,12 +139,18 @@ class _AccountOnly:
     ) -> dict[str, str] | None:
         """What to ask the callback after this answer; nothing where the answer stands.
 
-        Each kind of 401 is answered once for a request, its retries included.
+        Each kind of 401 is answered once for a request, its retries included; one for a token that ran out on
+        the way, where a busy process lets requests wait, a few times more.
         """
         if response.http_response.status_code != 401:
             return None
         claims = _claims_of(response.http_response.headers.get("WWW-Authenticate"))
         answered = _CLAIMS_ANSWERED if claims is not None else _REFUSAL_ANSWERED
+        if claims is None and time.time() >= token.expires_on:
+            ran_out = request.context.get(_RAN_OUT, 0)
+            if ran_out < _RAN_OUT_AT_MOST:
+                request.context[_RAN_OUT] = ran_out + 1
+                return {"rejected": token.token}
         if request.context.get(answered):
             return None
         request.context[answered] = True

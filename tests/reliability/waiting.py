@@ -46,7 +46,7 @@ class WaitingOperator(BaseOperator):
         self.start_from_trigger = True
         self.start_trigger_args = StartTriggerArgs(
             trigger_cls="tests.reliability.waiting.EndingTrigger",
-            trigger_kwargs={"batchad_conn_id": connection, "job_id": job_id, "poll_interval": 5.0},
+            trigger_kwargs={"batchad_conn_id": connection, "job_id": job_id, "poll_interval": 10.0},
             next_method="execute_complete",
         )
 
