@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import BaseOperatorLink, XCom
 
+from airflow_provider_batchad.xcom_keys import JOB_URL_XCOM_KEY
+
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import BaseOperator, TaskInstanceKey
-
-JOB_ID_XCOM_KEY = "batch_job_id"
-JOB_URL_XCOM_KEY = "batch_job_url"
 
 
 class AzureBatchJobLink(BaseOperatorLink):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,20 @@ from airflow_provider_batchad.errors import BatchServiceError, PermissionDenied,
 from airflow_provider_batchad.hooks.configuration import deployment
 from airflow_provider_batchad.jobs.naming import Attempt, TaskInstanceName, first_try, job_prefix
 from airflow_provider_batchad.jobs.submission import Plan, submit
+from airflow_provider_batchad.links import job_url
+from airflow_provider_batchad.operators.arguments import limit_of
+from airflow_provider_batchad.operators.report import log_submission
+from airflow_provider_batchad.xcom_keys import JOB_ID_XCOM_KEY, JOB_URL_XCOM_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_batchad.hooks import AzureBatchAdHook
     from airflow_provider_batchad.jobs.spec import JobSpec
     from airflow_provider_batchad.jobs.submission import Submitted
+    from airflow_provider_batchad.operators.submit_job import AzureBatchSubmitJobOperator
 
 AUTHORS_ERRORS = (
     "InvalidApplicationPackageReferences",
@@ -31,21 +38,11 @@ AUTHORS_ERRORS = (
 )
 
 
-def plan_attempt(
-    context: Context,
-    *,
-    limit: timedelta,
-    max_failed_tasks: int,
-    outputs: tuple[str, ...],
-    max_output_bytes: int,
-    keeps_successes: bool = False,
-) -> Plan:
-    """The plan for this try of the task instance that runs now.
-
-    :param limit: how long Batch lets the job live.
-    """
+def plan_attempt(operator: AzureBatchSubmitJobOperator, context: Context) -> Plan:
+    """The plan for this try of the task instance that runs now."""
     ti: Any = context["ti"]
     dag_run: Any = context["dag_run"]
+    outputs = operator.outputs
     name = TaskInstanceName(
         deployment=deployment(),
         dag_id=ti.dag_id,
@@ -67,27 +64,44 @@ def plan_attempt(
             "airflow_map_index": str(name.map_index),
         },
         owner=str(ti.id),
-        limit=limit,
-        max_failed_tasks=max_failed_tasks,
-        outputs=outputs,
-        max_output_bytes=max_output_bytes,
-        keeps_successes=keeps_successes,
+        limit=limit_of(operator),
+        max_failed_tasks=operator.max_failed_tasks,
+        outputs=(outputs,) if isinstance(outputs, str) else tuple(outputs or ()),
+        max_output_bytes=operator.max_output_bytes,
+        keeps_successes=operator.retry == "failed_tasks",
     )
 
 
-def submit_once(hook: AzureBatchAdHook, spec: JobSpec, plan: Plan) -> Submitted:
-    """Submit the job of this try, or attach to one that is there.
+def submit_attempt(
+    operator: AzureBatchSubmitJobOperator,
+    hook: AzureBatchAdHook,
+    spec: JobSpec,
+    plan: Plan,
+    *,
+    context: Context,
+    pause: Callable[[float], object],
+) -> Submitted:
+    """Submit the job of this try, or attach to one that is there, and tell Airflow which it is.
 
+    :param pause: waits so many seconds between two requests; may raise to stop.
     :raises AirflowFailException: what Batch refuses would be refused again.
     """
     try:
-        return hook.run(submit(spec, plan, now=lambda: datetime.now(UTC)))
+        done = hook.run(submit(spec, plan, now=lambda: datetime.now(UTC)), pause)
     except (PermissionDenied, TasksRejected) as error:
         raise AirflowFailException(str(error)) from error
     except BatchServiceError as error:
         if error.is_code(*AUTHORS_ERRORS):
             raise AirflowFailException(str(error)) from error
         raise
+    connection = hook.connection
+    url = job_url(
+        connection.account_url, done.job_id, connection.cloud.portal, connection.account_resource_id
+    )
+    context["ti"].xcom_push(JOB_ID_XCOM_KEY, done.job_id)
+    context["ti"].xcom_push(JOB_URL_XCOM_KEY, url)
+    log_submission(operator.log, done, tasks=len(spec.tasks), url=url)
+    return done
 
 
 def _is_dags_test(dag_run: Any) -> bool:

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout
+
 from airflow_provider_batchad.jobs.outcome import BLOCKED_REASON
 from airflow_provider_batchad.jobs.termination import terminate
 from airflow_provider_batchad.jobs.waiting import Wait, wait_for_end
+from airflow_provider_batchad.operators.kill_switch import Killed, why_unwanted
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_batchad.hooks import AzureBatchAdHook
 
 _LONGEST_TERMINATION = timedelta(minutes=1)
 _LONGEST_REASON = 1000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class OwnJob:
     """The job of a try, which that try may end as long as no later one has it.
 
-    :param etag: the version that this try wrote.
+    :param etag: the version that this try wrote; ``None`` before it wrote one.
     :param owner: this try's ``ti.id``.
     """
 
@@ -46,3 +53,41 @@ class OwnJob:
         if self.end(hook, log, f"{BLOCKED_REASON}{message}"):
             wait = Wait(poll_interval_seconds=2, deadline=datetime.now(UTC) + _LONGEST_TERMINATION)
             hook.run(wait_for_end(self.job_id, wait, now=lambda: datetime.now(UTC)))
+
+
+def timeout_passed(timeout: timedelta | None) -> str:
+    """The reason for ending a job whose Airflow task ran out of time."""
+    return f"Airflow: execution_timeout of {timeout} passed."
+
+
+@contextmanager
+def ends_with_its_task(
+    hook: AzureBatchAdHook,
+    log: Any,
+    context: Context,
+    own: OwnJob,
+    *,
+    timeout: timedelta | None,
+    cancel_on_kill: bool,
+) -> Iterator[None]:
+    """While the worker submits and waits: end the job when the task's time is over or a person ended it.
+
+    Where Airflow ends the process alone (an eviction, an API server out of reach), the job is left to the
+    next try, which attaches to it.
+
+    :raises AirflowException: Airflow told this process to end.
+    """
+    try:
+        yield
+    except AirflowTaskTimeout:
+        own.end(hook, log, timeout_passed(timeout))
+        raise
+    except Killed:
+        reason = why_unwanted(context) if cancel_on_kill else None
+        if reason is not None:
+            own.end(hook, log, reason)
+            raise AirflowException(f"{reason} Its Batch job {own.job_id!r} was told to end.") from None
+        raise AirflowException(
+            f"Airflow told this process to end. Batch job {own.job_id!r} goes on; a further try attaches to "
+            "it."
+        ) from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -18,8 +18,11 @@ from airflow_provider_batchad.jobs.verdict import Policy, Verdict
 from airflow_provider_batchad.operators.report import SHOWN, log_outcome, raise_verdict
 
 if TYPE_CHECKING:
+    from airflow.providers.common.compat.sdk import Context
+
     from airflow_provider_batchad.hooks import AzureBatchAdHook
     from airflow_provider_batchad.jobs.spec import JobSpec
+    from airflow_provider_batchad.operators.submit_job import AzureBatchSubmitJobOperator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,31 @@ class Ended:
     cleanup: str
     number: int
     needed_by_a_retry: bool
+
+    @classmethod
+    def of(
+        cls,
+        operator: AzureBatchSubmitJobOperator,
+        context: Context,
+        spec: JobSpec,
+        policy: Policy,
+        *,
+        job_id: str,
+        earlier: Sequence[str],
+    ) -> Self:
+        """The job that this try of the operator submitted or attached to."""
+        ti: Any = context["ti"]
+        return cls(
+            spec=spec,
+            job_id=job_id,
+            earlier=tuple(earlier),
+            policy=policy,
+            outputs=operator.outputs,
+            max_output_bytes=operator.max_output_bytes,
+            cleanup=operator.cleanup,
+            number=ti.try_number,
+            needed_by_a_retry=operator.retry == "failed_tasks" and ti.try_number <= ti.max_tries,
+        )
 
 
 def finish(hook: AzureBatchAdHook, log: Any, ended: Ended) -> Any:

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, get_args
 
-from airflow.providers.common.compat.sdk import (
-    AirflowFailException,
-    AirflowTaskTimeout,
-    BaseOperator,
-    conf,
-)
+from airflow.providers.common.compat.sdk import BaseOperator, conf
 
-from airflow_provider_batchad.errors import (
-    JobFailed,
-    ServiceUnavailable,
-    Unreachable,
-)
-from airflow_provider_batchad.links import JOB_ID_XCOM_KEY, JOB_URL_XCOM_KEY, AzureBatchJobLink, job_url
+from airflow_provider_batchad.errors import JobFailed, ServiceUnavailable, Unreachable
+from airflow_provider_batchad.links import AzureBatchJobLink
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_batchad.hooks import AzureBatchAdHook
-    from airflow_provider_batchad.jobs.spec import JobSpec
-    from airflow_provider_batchad.jobs.submission import Submitted
-    from airflow_provider_batchad.jobs.verdict import Policy
-    from airflow_provider_batchad.jobs.waiting import Wait
     from airflow_provider_batchad.operators.ending import OwnJob
-    from airflow_provider_batchad.operators.results import Ended
+    from airflow_provider_batchad.operators.kill_switch import KillSwitch
 
 DEFAULT_MAX_OUTPUT_BYTES = 48 * 1024
 Retry = Literal["all_tasks", "failed_tasks"]
 Cleanup = Literal["keep", "delete", "delete_on_success"]
-DEADLINE_MARGIN = timedelta(minutes=10)
 
 
 class AzureBatchSubmitJobOperator(BaseOperator):
@@ -74,6 +60,8 @@ class AzureBatchSubmitJobOperator(BaseOperator):
     :param fail_on_exit_code: exit code or codes that mean *do not retry*.
     :param wait_for_completion: ``False``: end as soon as the job is submitted, and return its id.
     :param poll_interval: the most seconds between two looks at the job; 30 unless told.
+    :param cancel_on_kill: end the Batch job when a person marks or clears the Airflow task, and when its DAG
+        run runs out of time. ``False`` leaves the job to its end.
     :param deferrable: wait in the triggerer; unless told, ``[operators] default_deferrable``.
     :raises ValueError: ``retry`` or ``cleanup`` is none of its choices.
     :raises AirflowFailException: the arguments are wrong, the outputs are too large, or the principal's role
@@ -108,6 +96,7 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         fail_on_exit_code: int | Collection[int] | None = None,
         wait_for_completion: bool = True,
         poll_interval: float = 30.0,
+        cancel_on_kill: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
@@ -128,24 +117,47 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         self.fail_on_exit_code = fail_on_exit_code
         self.wait_for_completion = wait_for_completion
         self.poll_interval = poll_interval
+        self.cancel_on_kill = cancel_on_kill
         self.deferrable = deferrable
+        self._kill_switch: KillSwitch | None = None
 
     def execute(self, context: Context) -> Any:
         """Submit, and wait unless told not to."""
         from airflow_provider_batchad.hooks import AzureBatchAdHook
-        from airflow_provider_batchad.operators.results import finish
+        from airflow_provider_batchad.jobs.waiting import WaitResult, wait_for_end
+        from airflow_provider_batchad.operators.arguments import policy_of, specification_of, wait_of
+        from airflow_provider_batchad.operators.attempt import plan_attempt, submit_attempt
+        from airflow_provider_batchad.operators.ending import OwnJob, ends_with_its_task
+        from airflow_provider_batchad.operators.kill_switch import KillSwitch
+        from airflow_provider_batchad.operators.results import Ended, finish
 
-        spec, policy = self._specification(), self._policy()
-        wait = self._wait(can_block=spec.can_block)
+        spec, policy = specification_of(self), policy_of(self)
+        wait, plan = wait_of(self, spec), plan_attempt(self, context)
         deadline = None if self.execution_timeout is None else datetime.now(UTC) + self.execution_timeout
-        with AzureBatchAdHook(self.batchad_conn_id) as hook:
-            job = self._submit(hook, spec, context)
+        switch = self._kill_switch = KillSwitch()
+        own = OwnJob(job_id=plan.job_id, etag=None, owner=plan.owner)
+        with (
+            AzureBatchAdHook(self.batchad_conn_id) as hook,
+            ends_with_its_task(
+                hook,
+                self.log,
+                context,
+                own,
+                timeout=self.execution_timeout,
+                cancel_on_kill=self.cancel_on_kill,
+            ),
+        ):
+            job = submit_attempt(self, hook, spec, plan, context=context, pause=switch.pause)
+            own.job_id, own.etag = job.job_id, job.etag
             if not self.wait_for_completion:
                 return job.job_id
             if self.deferrable:
-                self._defer(job.job_id, job.etag, deadline, job.earlier, can_block=spec.can_block)
-            self._wait_for_end(hook, job, wait, context)
-            return finish(hook, self.log, self._ended(spec, job.job_id, job.earlier, policy, context))
+                self._defer(own, deadline, job.earlier, can_block=spec.can_block)
+            waited = hook.run(wait_for_end(own.job_id, wait, now=lambda: datetime.now(UTC)), switch.pause)
+            if waited.result is WaitResult.BLOCKED:
+                own.end_blocked(hook, self.log, waited.message)
+            ended = Ended.of(self, context, spec, policy, job_id=own.job_id, earlier=job.earlier)
+            return finish(hook, self.log, ended)
 
     def execute_complete(
         self,
@@ -162,28 +174,37 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         :param earlier: jobs of earlier tries whose successes count.
         """
         from airflow_provider_batchad.hooks import AzureBatchAdHook
-        from airflow_provider_batchad.operators.results import finish
+        from airflow_provider_batchad.operators.arguments import policy_of, specification_of
+        from airflow_provider_batchad.operators.ending import OwnJob, timeout_passed
+        from airflow_provider_batchad.operators.results import Ended, finish
 
         job_id, status = event["job_id"], event["status"]
         if status == "failed":
             raise JobFailed(f"Waiting for Batch job {job_id!r} failed: {event['message']}", job_id=job_id)
+        spec = specification_of(self)
+        own = OwnJob(job_id=job_id, etag=etag, owner=str(context["ti"].id))
         with AzureBatchAdHook(self.batchad_conn_id) as hook:
             if status == "unreachable" and not self._is_over(hook, job_id):
                 self.log.warning("Batch could not be asked for a while; waiting on: %s", event["message"])
                 until = datetime.fromisoformat(deadline) if deadline else None
-                self._defer(job_id, etag, until, earlier, can_block=self._specification().can_block)
-            own = self._own_job(job_id, etag, context)
+                self._defer(own, until, earlier, can_block=spec.can_block)
             if status == "blocked":
                 own.end_blocked(hook, self.log, event["message"])
             # One that ended just then, or is another try's by now, is judged as any other.
-            if status == "deadline" and own.end(hook, self.log, self._passed):
+            if status == "deadline" and own.end(hook, self.log, timeout_passed(self.execution_timeout)):
                 raise JobFailed(
                     f"Batch job {job_id!r} did not end within the execution_timeout of "
                     f"{self.execution_timeout}; it was terminated.",
                     job_id=job_id,
                 )
-            ended = self._ended(self._specification(), job_id, tuple(earlier), self._policy(), context)
+            ended = Ended.of(self, context, spec, policy_of(self), job_id=job_id, earlier=earlier)
             return finish(hook, self.log, ended)
+
+    def on_kill(self) -> None:
+        """Let the thread that waits find out why Airflow ends the task, and end the Batch job if it must."""
+        # In a signal handler: neither Airflow nor a log may be touched here.
+        if self._kill_switch is not None:
+            self._kill_switch.flip()
 
     def _is_over(self, hook: AzureBatchAdHook, job_id: str) -> bool:
         from airflow_provider_batchad.jobs.waiting import look_once
@@ -193,133 +214,24 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         except (ServiceUnavailable, Unreachable):
             return False
 
-    def _specification(self) -> JobSpec:
-        from airflow_provider_batchad.jobs.schema import SpecificationError
-        from airflow_provider_batchad.jobs.spec import build_job
-
-        if isinstance(self.tasks, Iterator):
-            raise AirflowFailException(
-                "tasks: an iterator can be read only once, and is not templated: give a list"
-            )
-        try:
-            return build_job(
-                pool_id=self.pool_id, tasks=self.tasks, command_line=self.command_line, job=self.job
-            )
-        except SpecificationError as error:
-            raise AirflowFailException(str(error)) from error
-
-    def _policy(self) -> Policy:
-        from airflow_provider_batchad.jobs.verdict import Policy, exit_codes
-
-        try:
-            return Policy(
-                max_failed_tasks=self.max_failed_tasks,
-                skip_on_exit_code=exit_codes("skip_on_exit_code", self.skip_on_exit_code),
-                fail_on_exit_code=exit_codes("fail_on_exit_code", self.fail_on_exit_code),
-            )
-        except ValueError as error:
-            raise AirflowFailException(str(error)) from error
-
-    def _wait(self, *, can_block: bool) -> Wait:
-        from airflow_provider_batchad.jobs.waiting import Wait
-
-        try:
-            return Wait(poll_interval_seconds=float(self.poll_interval), can_block=can_block)
-        except ValueError as error:
-            raise AirflowFailException(str(error)) from error
-
-    def _submit(self, hook: AzureBatchAdHook, spec: JobSpec, context: Context) -> Submitted:
-        from airflow_provider_batchad.operators.attempt import plan_attempt, submit_once
-
-        outputs = (self.outputs,) if isinstance(self.outputs, str) else tuple(self.outputs or ())
-        plan = plan_attempt(
-            context,
-            limit=self._limit(),
-            max_failed_tasks=self.max_failed_tasks,
-            outputs=outputs,
-            max_output_bytes=self.max_output_bytes,
-            keeps_successes=self.retry == "failed_tasks",
-        )
-        done = submit_once(hook, spec, plan)
-        self._announce(hook, spec, done, context)
-        return done
-
-    def _announce(self, hook: AzureBatchAdHook, spec: JobSpec, done: Submitted, context: Context) -> None:
-        from airflow_provider_batchad.operators.report import log_submission
-
-        connection = hook.connection
-        url = job_url(
-            connection.account_url, done.job_id, connection.cloud.portal, connection.account_resource_id
-        )
-        context["ti"].xcom_push(JOB_ID_XCOM_KEY, done.job_id)
-        context["ti"].xcom_push(JOB_URL_XCOM_KEY, url)
-        log_submission(self.log, done, tasks=len(spec.tasks), url=url)
-
-    def _limit(self) -> timedelta:
-        from airflow_provider_batchad.hooks.configuration import max_job_duration
-
-        timeout = self.execution_timeout
-        # Without waiting, the timeout is that of the submission, not of the job.
-        if timeout is None or not self.wait_for_completion:
-            return max_job_duration()
-        return timeout + DEADLINE_MARGIN
-
     def _defer(
-        self,
-        job_id: str,
-        etag: str | None,
-        deadline: datetime | None,
-        earlier: Sequence[str],
-        *,
-        can_block: bool,
+        self, own: OwnJob, deadline: datetime | None, earlier: Sequence[str], *, can_block: bool
     ) -> NoReturn:
         from airflow_provider_batchad.triggers import AzureBatchJobTrigger
 
         text = deadline.isoformat() if deadline else None
-        interval = float(self.poll_interval)
-        trigger = AzureBatchJobTrigger(self.batchad_conn_id, job_id, interval, text, can_block)
-        resume_with = {"deadline": text, "etag": etag, "earlier": list(earlier)}
+        trigger = AzureBatchJobTrigger(
+            self.batchad_conn_id,
+            own.job_id,
+            float(self.poll_interval),
+            text,
+            can_block=can_block,
+            cancel_on_kill=self.cancel_on_kill,
+            etag=own.etag,
+        )
+        resume_with = {"deadline": text, "etag": own.etag, "earlier": list(earlier)}
         self.defer(trigger=trigger, method_name="execute_complete", kwargs=resume_with)
         raise AssertionError("defer() does not return")
-
-    def _wait_for_end(self, hook: AzureBatchAdHook, job: Submitted, wait: Wait, context: Context) -> None:
-        from airflow_provider_batchad.jobs.waiting import WaitResult, wait_for_end
-
-        own = self._own_job(job.job_id, job.etag, context)
-        try:
-            waited = hook.run(wait_for_end(job.job_id, wait, now=lambda: datetime.now(UTC)))
-            if waited.result is WaitResult.BLOCKED:
-                own.end_blocked(hook, self.log, waited.message)
-        except AirflowTaskTimeout:
-            own.end(hook, self.log, self._passed)
-            raise
-
-    @property
-    def _passed(self) -> str:
-        return f"Airflow: execution_timeout of {self.execution_timeout} passed."
-
-    def _own_job(self, job_id: str, etag: str | None, context: Context) -> OwnJob:
-        from airflow_provider_batchad.operators.ending import OwnJob
-
-        return OwnJob(job_id=job_id, etag=etag, owner=str(context["ti"].id))
-
-    def _ended(
-        self, spec: JobSpec, job_id: str, earlier: tuple[str, ...], policy: Policy, context: Context
-    ) -> Ended:
-        from airflow_provider_batchad.operators.results import Ended
-
-        ti: Any = context["ti"]
-        return Ended(
-            spec=spec,
-            job_id=job_id,
-            earlier=earlier,
-            policy=policy,
-            outputs=self.outputs,
-            max_output_bytes=self.max_output_bytes,
-            cleanup=self.cleanup,
-            number=ti.try_number,
-            needed_by_a_retry=self.retry == "failed_tasks" and ti.try_number <= ti.max_tries,
-        )
 
 
 def _check_choice(name: str, given: object, choices: object) -> None:

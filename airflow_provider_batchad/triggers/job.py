@@ -18,6 +18,9 @@ FAILED = "failed"
 # has ended: it takes that end for the end of the process that resumes (process_executor_events).
 SETTLE_SECONDS = 5.0
 
+# What goes on after Airflow has let go of its trigger; a loop keeps no task alive by itself.
+_ENDING: set[asyncio.Future[None]] = set()
+
 
 class AzureBatchJobTrigger(BaseTrigger):
     """Fires once, when the job is completed or gone, the deadline has come, or it could not be asked.
@@ -33,6 +36,8 @@ class AzureBatchJobTrigger(BaseTrigger):
     :param poll_interval: the most seconds between two looks.
     :param deadline: when to give up, as an ISO 8601 time with its zone; ``None`` for never.
     :param can_block: whether its tasks may wait for ever for what failed.
+    :param cancel_on_kill: end the job when a person ends the task (Airflow 3.3 and later).
+    :param etag: the version of the job that the task's try wrote; a job that another try has is left to it.
     """
 
     def __init__(
@@ -41,7 +46,10 @@ class AzureBatchJobTrigger(BaseTrigger):
         job_id: str,
         poll_interval: float = 30.0,
         deadline: str | None = None,
+        *,
         can_block: bool = False,
+        cancel_on_kill: bool = True,
+        etag: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.batchad_conn_id = batchad_conn_id
@@ -49,6 +57,9 @@ class AzureBatchJobTrigger(BaseTrigger):
         self.poll_interval = poll_interval
         self.deadline = deadline
         self.can_block = can_block
+        self.cancel_on_kill = cancel_on_kill
+        self.etag = etag
+        self._fired = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """The class path and the arguments; nothing secret is among them."""
@@ -60,6 +71,8 @@ class AzureBatchJobTrigger(BaseTrigger):
                 "poll_interval": self.poll_interval,
                 "deadline": self.deadline,
                 "can_block": self.can_block,
+                "cancel_on_kill": self.cancel_on_kill,
+                "etag": self.etag,
             },
         )
 
@@ -68,7 +81,41 @@ class AzureBatchJobTrigger(BaseTrigger):
         await asyncio.sleep(SETTLE_SECONDS)
         status, message = await self._wait()
         event = {"status": status, "job_id": self.job_id, "message": message}
+        # Airflow cancels the generator after its event, in the way in which it tells of a person's action.
+        self._fired = True
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def on_kill(self) -> None:
+        """End the Batch job where a person, or a timeout of the DAG run, ended the task.
+
+        Airflow 3.3 and later call it, and not for those alone: another triggerer may have taken over.
+        """
+        if self._fired or not self.cancel_on_kill:
+            return
+        # While a trigger ends, Airflow cancels it anew every second, and its first answer may take longer.
+        ending = asyncio.ensure_future(self._end_unwanted())
+        _ENDING.add(ending)
+        ending.add_done_callback(_ENDING.discard)
+        await asyncio.shield(ending)
+
+    async def _end_unwanted(self) -> None:
+        from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook
+        from airflow_provider_batchad.jobs.termination import terminate
+        from airflow_provider_batchad.triggers.killed import why_killed
+
+        task_instance = self.task_instance
+        try:
+            reason = await why_killed(task_instance, self.job_id)
+            if reason is None:
+                self.log.info("Batch job %s is left to whoever waits for it.", self.job_id)
+                return
+            owner = str(task_instance.id) if task_instance is not None else None
+            async with AzureBatchAdAsyncHook(self.batchad_conn_id) as hook:
+                if await hook.run(terminate(self.job_id, reason, etag=self.etag, owner=owner)):
+                    self.log.info("Terminated Batch job %s: %s", self.job_id, reason)
+        except Exception:
+            # Nobody may be left to raise to.
+            self.log.exception("Batch job %s could not be told to end; it keeps its time limit.", self.job_id)
 
     async def _wait(self) -> tuple[str, str]:
         from airflow_provider_batchad.errors import BatchAdError

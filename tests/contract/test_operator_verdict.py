@@ -225,7 +225,7 @@ async def test_the_trigger_sees_that_a_job_is_blocked(signing_in: SigningIn) -> 
     operator = operator_of(command_line=None, tasks=tasks, poll_interval=0.05)
     context = context_of(operator)
     job = submit(operator, context)
-    trigger = AzureBatchJobTrigger("batchad_default", job["job_id"], 0.05, None, True)
+    trigger = AzureBatchJobTrigger("batchad_default", job["job_id"], 0.05, can_block=True)
     async for event in trigger.run():
         assert event.payload["status"] == "blocked"
         assert "child for bad" in event.payload["message"]

@@ -1,0 +1,74 @@
+"""From an operator's arguments, rendered by then, to what ``jobs/`` takes; each error names its argument."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from airflow.providers.common.compat.sdk import AirflowFailException
+
+from airflow_provider_batchad.hooks.configuration import max_job_duration
+from airflow_provider_batchad.jobs.schema import SpecificationError
+from airflow_provider_batchad.jobs.spec import build_job
+from airflow_provider_batchad.jobs.verdict import Policy, exit_codes
+from airflow_provider_batchad.jobs.waiting import Wait
+
+if TYPE_CHECKING:
+    from airflow_provider_batchad.jobs.spec import JobSpec
+    from airflow_provider_batchad.operators.submit_job import AzureBatchSubmitJobOperator
+
+DEADLINE_MARGIN = timedelta(minutes=10)
+
+
+def specification_of(operator: AzureBatchSubmitJobOperator) -> JobSpec:
+    """The job and its tasks.
+
+    :raises AirflowFailException: names the path of what is wrong.
+    """
+    tasks = operator.tasks
+    if isinstance(tasks, Iterator):
+        raise AirflowFailException(
+            "tasks: an iterator can be read only once, and is not templated: give a list"
+        )
+    try:
+        return build_job(
+            pool_id=operator.pool_id, tasks=tasks, command_line=operator.command_line, job=operator.job
+        )
+    except SpecificationError as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def policy_of(operator: AzureBatchSubmitJobOperator) -> Policy:
+    """What failing tasks mean.
+
+    :raises AirflowFailException: names the argument that is wrong.
+    """
+    try:
+        return Policy(
+            max_failed_tasks=operator.max_failed_tasks,
+            skip_on_exit_code=exit_codes("skip_on_exit_code", operator.skip_on_exit_code),
+            fail_on_exit_code=exit_codes("fail_on_exit_code", operator.fail_on_exit_code),
+        )
+    except ValueError as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def wait_of(operator: AzureBatchSubmitJobOperator, spec: JobSpec) -> Wait:
+    """How to wait.
+
+    :raises AirflowFailException: ``poll_interval`` has no length.
+    """
+    try:
+        return Wait(poll_interval_seconds=float(operator.poll_interval), can_block=spec.can_block)
+    except ValueError as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def limit_of(operator: AzureBatchSubmitJobOperator) -> timedelta:
+    """How long Batch lets the job live."""
+    timeout: timedelta | None = operator.execution_timeout
+    # Without waiting, the timeout is that of the submission, not of the job.
+    if timeout is None or not operator.wait_for_completion:
+        return max_job_duration()
+    return timeout + DEADLINE_MARGIN
