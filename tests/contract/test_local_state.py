@@ -329,6 +329,18 @@ def test_saved_state_counts_and_what_the_configuration_adds_is_added(tmp_path: P
             batch.close()
 
 
+def test_stopping_in_the_middle_of_a_write_keeps_the_last_change(tmp_path: Path) -> None:
+    config = replace(config_of(tmp_path / "state"), pools=())
+    for number in range(8):
+        with started(config) as azure:
+            # The first write has just begun.
+            azure.vault.set_secret(f"name{number}", "value")
+    with started(config) as azure:
+        names = {one.name for one in azure.vault.current()}
+    assert {f"name{number}" for number in range(8)} <= names
+    assert not list((tmp_path / "state").glob(".state*"))
+
+
 def test_files_are_private(tmp_path: Path) -> None:
     directory = tmp_path / "state"
     directory.mkdir(mode=0o755)

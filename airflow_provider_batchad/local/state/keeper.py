@@ -70,6 +70,7 @@ class StateKeeper:
         self._seen = Seen()
         self._written: object = None
         self._task: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
         try:
             self._reader = StateReader(self._path, self._form) if self._path.exists() else None
             self._head = self._read_head()
@@ -129,10 +130,10 @@ class StateKeeper:
 
     async def stop(self, azure: LocalAzure) -> None:
         """Write for the last time."""
+        # Not cancelled: a thread that puts a file in place could not be, and would meet the last one.
+        self._stopping.set()
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await self._task
         await self._save(azure, is_last=True)
 
     def release(self) -> None:
@@ -140,11 +141,12 @@ class StateKeeper:
         self._lock.release()
 
     async def _keep(self, azure: LocalAzure) -> None:
-        while True:
+        while not self._stopping.is_set():
             began = time.monotonic()
             await self._save(azure, is_last=False)
             took = time.monotonic() - began
-            await asyncio.sleep(max(_INTERVAL_SECONDS, _PAUSE_FACTOR * took))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), max(_INTERVAL_SECONDS, _PAUSE_FACTOR * took))
 
     async def _save(self, azure: LocalAzure, *, is_last: bool) -> None:
         """Write the state if it is another one than that on the disk."""
@@ -181,7 +183,7 @@ class StateKeeper:
                 pending = []
             if line is None:
                 return
-            if not is_hurried:
+            if not is_hurried and not self._stopping.is_set():
                 await asyncio.sleep(_BREATH_FACTOR * (time.perf_counter() - began))
 
     def _capture_head(self, azure: LocalAzure) -> str:
