@@ -10,6 +10,9 @@ from typing import Any
 from airflow_provider_batchad.local.arguments import SECRETS_FILE_VARIABLE
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.local.secrets_file import SecretsFile
+from airflow_provider_batchad.local.state.keeper import STATE_FILE
+
+_STATES = (STATE_FILE, "ca-key.pem", "azure-identity-token")
 
 
 class Births:
@@ -40,7 +43,11 @@ class Births:
         @functools.wraps(configure)
         def noted_configure(config: LocalAzureConfig, *args: Any) -> None:
             configure(config, *args)
-            self.kept_secret |= {path for path in (config.secrets_file, config.state_dir) if path is not None}
+            if config.secrets_file is not None:
+                self.kept_secret.add(config.secrets_file)
+            if config.state_dir is not None:
+                # Not the whole directory: tests keep other things there.
+                self.kept_secret |= {config.state_dir / name for name in _STATES}
 
         SecretsFile.add = noted_add  # type: ignore[method-assign]
         LocalAzureConfig.__post_init__ = noted_configure  # type: ignore[method-assign]
