@@ -105,10 +105,15 @@ def test_five_hundred_waiting_tasks_outlive_the_rotation_of_their_secret(
     assert len(requests) <= 3 + seconds / (0.8 * LIFETIMES[name])
 
     with ThreadPoolExecutor(8) as threads:
-        reason = {"terminateReason": "the test is over"}
-        list(threads.map(lambda job: client.begin_terminate_job(job, options=reason, polling=False), jobs))
+        list(threads.map(lambda job: end(client, job), jobs))
     slowly(lambda: states(api, name).get("deferred") is None, seconds=300)
     slowly(lambda: states(api, name) == {"success": len(jobs)}, seconds=120)
+
+
+def end(client: BatchClient, job: str) -> None:
+    client.begin_terminate_job(
+        job, options={"terminateReason": "the test is over"}, polling_interval=0.1
+    ).wait()
 
 
 def states(api: AirflowApi, name: str) -> dict[str, int]:
