@@ -9,11 +9,7 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.common.exceptions import (
-    ElementClickInterceptedException,
-    ElementNotInteractableException,
-    StaleElementReferenceException,
-)
+from selenium.common.exceptions import ElementNotInteractableException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -24,6 +20,8 @@ from selenium.webdriver.support.wait import WebDriverWait
 from demo.airflow import USERNAME, AirflowSettings
 
 _SECONDS = 60.0
+_IN_MOTION = (ElementNotInteractableException, StaleElementReferenceException)
+_TOASTS = "[data-scope=toast][data-part=root]"
 _OPTIONS = (
     "--headless=new",
     "--no-sandbox",  # a container's root cannot make one
@@ -63,7 +61,7 @@ class ConnectionsPage:
         self._driver = driver
         self._settings = settings
         self._pictures = pictures
-        self._wait = WebDriverWait(driver, _SECONDS, ignored_exceptions=[StaleElementReferenceException])
+        self._wait = WebDriverWait(driver, _SECONDS, ignored_exceptions=_IN_MOTION)
 
     def sign_in(self) -> None:
         self._driver.get(f"{self._settings.base_url}/auth/login?next=/")
@@ -96,7 +94,7 @@ class ConnectionsPage:
         toasts = self._wait.until(
             lambda driver: [
                 toast.text
-                for toast in driver.find_elements(By.CSS_SELECTOR, "[data-scope=toast][data-part=root]")
+                for toast in driver.find_elements(By.CSS_SELECTOR, _TOASTS)
                 if toast.text.startswith((f"{words}Successful", f"{words}Failed"))
             ]
         )
@@ -104,6 +102,13 @@ class ConnectionsPage:
 
     def picture(self, name: str, height: int = 1250) -> None:
         self._driver.set_window_size(1120, height)
+        places: list[list[dict[str, int]]] = [[]]
+
+        def stand_still(driver: WebDriver) -> bool:
+            places.append([toast.rect for toast in driver.find_elements(By.CSS_SELECTOR, _TOASTS)])
+            return places[-1] == places[-2]
+
+        self._wait.until(stand_still)
         self._driver.save_screenshot(str(self._pictures / f"{name}.png"))
 
     def _find(self, selector: str) -> WebElement:
@@ -190,19 +195,17 @@ class Form:
         self._wait.until(lambda driver: not driver.find_elements(By.CSS_SELECTOR, "[role=dialog]"))
 
     def _open_choices(self, name: str) -> None:
-        # A section that is being opened moves, and takes no click yet.
-        self._wait.until(
-            lambda _: self._click(self._dialog.find_element(By.CSS_SELECTOR, f"#element_{name} > div"))
-        )
-        self._wait.until(lambda driver: driver.find_elements(By.CSS_SELECTOR, "[role=option]"))
+        [entry] = self._dialog.find_elements(By.CSS_SELECTOR, f"#element_{name} input[role=combobox]")
 
-    @staticmethod
-    def _click(element: WebElement) -> bool:
-        try:
-            element.click()
-        except (ElementNotInteractableException, ElementClickInterceptedException):
+        def are_open(driver: WebDriver) -> bool:
+            if driver.find_elements(By.CSS_SELECTOR, "[role=option]"):
+                return True
+            # A section that is being opened takes no key yet: asked again until it does.
+            driver.execute_script("arguments[0].focus()", entry)
+            driver.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
             return False
-        return True
+
+        self._wait.until(are_open)
 
     def _pick(self) -> None:
         self._wait.until(lambda driver: driver.find_elements(By.CSS_SELECTOR, "[role=option]"))

@@ -129,7 +129,7 @@ def test_made_edited_and_tested_green_then_red(
     assert stored(deployment)[1] == {**extra, "least_privilege": "warn"}
 
     answer = page.test(CONN_ID)
-    page.picture("connection-tested-green", height=780)
+    page.picture("connection-tested-green", height=900)
     assert answer.startswith("Test Connection Successful")
     assert made["login"] in answer
     assert "may read and write jobs" in answer
@@ -140,7 +140,7 @@ def test_made_edited_and_tested_green_then_red(
     form.fill("vault_credential_name", "no-such-secret")
     form.save()
     answer = page.test(CONN_ID)
-    page.picture("connection-tested-red", height=780)
+    page.picture("connection-tested-red", height=900)
     assert answer.startswith("Test Connection Failed")
     for words in ("Key Vault", "SecretNotFound", "vault_credential_name"):
         assert words in answer
@@ -156,7 +156,7 @@ def test_a_wrong_combination_says_so(
     form.save()
     before = deployment.azure.ledger.last_sequence
     answer = page.test(CONN_ID)
-    page.picture("connection-wrong-combination", height=780)
+    page.picture("connection-wrong-combination", height=900)
     assert answer.startswith("Test Connection Failed")
     assert "field 'login'" in answer
     assert "managed_identity_client_id" in answer
