@@ -11,8 +11,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_batchad.connection_form import DEFAULT_CONNECTION_ID
-from airflow_provider_batchad.local.arguments import add_arguments
-from airflow_provider_batchad.local.control_arguments import add_verbs
+from airflow_provider_batchad.local.cli.arguments import add_arguments
+from airflow_provider_batchad.local.cli.control_arguments import add_verbs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,7 +73,7 @@ def get_commands() -> list[GroupCommand]:
 
 def run_local(arguments: argparse.Namespace) -> None:
     """Run local Azure until it is told to stop, or do what a verb says to one that runs."""
-    from airflow_provider_batchad.local.command import run
+    from airflow_provider_batchad.local.cli.command import run
 
     raise SystemExit(run(arguments))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from airflow_provider_batchad.local.arguments import DESCRIPTION, add_arguments
-from airflow_provider_batchad.local.command import run
-from airflow_provider_batchad.local.control_arguments import add_verbs
+from airflow_provider_batchad.local.cli.arguments import DESCRIPTION, add_arguments
+from airflow_provider_batchad.local.cli.command import run
+from airflow_provider_batchad.local.cli.control_arguments import add_verbs
 
 
 def main() -> int:

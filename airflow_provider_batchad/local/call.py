@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_batchad.local.access import NOTHING, Requirement
 
 if TYPE_CHECKING:
-    from airflow_provider_batchad.local.tokens import Principal
+    from airflow_provider_batchad.local.entra.tokens import Principal
 
 
 @dataclass(slots=True, kw_only=True)

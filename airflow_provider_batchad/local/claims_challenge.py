@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final, Literal
 from aiohttp import web
 
 from airflow_provider_batchad.local.call import current_call
+from airflow_provider_batchad.local.entra.tokens import TokenFacts, TokenRejected, token_of
 from airflow_provider_batchad.local.service import Handler, Routes, operation
-from airflow_provider_batchad.local.tokens import TokenFacts, TokenRejected, token_of
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.clock import Clock
-    from airflow_provider_batchad.local.tokens import Principal, TokenAuthority
+    from airflow_provider_batchad.local.entra.tokens import Principal, TokenAuthority
 
 ChallengingService = Literal["batch", "keyvault", "management"]
 _REASON: Final = (

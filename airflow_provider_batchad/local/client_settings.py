@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.local.config import BATCH_RESOURCE, VAULT_RESOURCE
-from airflow_provider_batchad.local.machine_identity import APP_SERVICE_PATH
+from airflow_provider_batchad.local.machine.identity import APP_SERVICE_PATH
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.server import LocalAzure

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_batchad.local.config import SERVICES, ServiceName
 
 if TYPE_CHECKING:
-    from airflow_provider_batchad.local.tokens import Principal
+    from airflow_provider_batchad.local.entra.tokens import Principal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,26 +20,26 @@ from airflow_provider_batchad.local.certificates import CertificateAuthority
 from airflow_provider_batchad.local.claims_challenge import ClaimsDemands
 from airflow_provider_batchad.local.clock import Clock
 from airflow_provider_batchad.local.config import LocalAzureConfig
-from airflow_provider_batchad.local.directory import Directory
 from airflow_provider_batchad.local.endpoints import Endpoints
+from airflow_provider_batchad.local.entra.directory import Directory
+from airflow_provider_batchad.local.entra.federated_assertion import TrustedIssuers
+from airflow_provider_batchad.local.entra.sign_ins import SignIns
+from airflow_provider_batchad.local.entra.tokens import TokenAuthority
+from airflow_provider_batchad.local.entra.workload_issuer import WorkloadIssuer
 from airflow_provider_batchad.local.faults import FaultRules
-from airflow_provider_batchad.local.federated_assertion import TrustedIssuers
+from airflow_provider_batchad.local.keyvault.vault import Vault
 from airflow_provider_batchad.local.ledger import Ledger
 from airflow_provider_batchad.local.listeners import open_listeners
 from airflow_provider_batchad.local.secrets_file import SecretsFile
 from airflow_provider_batchad.local.services import build_services
 from airflow_provider_batchad.local.shared_key import AccountKeys
-from airflow_provider_batchad.local.sign_ins import SignIns
 from airflow_provider_batchad.local.state import StateKeeper
-from airflow_provider_batchad.local.tokens import TokenAuthority
-from airflow_provider_batchad.local.vault import Vault
-from airflow_provider_batchad.local.workload_issuer import WorkloadIssuer
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch import BatchAccount
-    from airflow_provider_batchad.local.machine_identity import MachineIdentity
+    from airflow_provider_batchad.local.machine.identity import MachineIdentity
     from airflow_provider_batchad.local.service import Service
-    from airflow_provider_batchad.local.storage import Storage
+    from airflow_provider_batchad.local.storage.routes import Storage
 
 _SHUTDOWN_SECONDS: Final = 1.0
 

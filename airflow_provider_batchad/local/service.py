@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_batchad.local.clock import Clock
     from airflow_provider_batchad.local.config import ServiceName
+    from airflow_provider_batchad.local.entra.tokens import Principal
     from airflow_provider_batchad.local.faults import FaultRule, FaultRules
     from airflow_provider_batchad.local.ledger import Ledger
-    from airflow_provider_batchad.local.tokens import Principal
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _H = TypeVar("_H", bound=Callable[..., Awaitable[web.StreamResponse]])

@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING
 from airflow_provider_batchad.local.batch import BatchAccount, BatchApi
 from airflow_provider_batchad.local.claims_challenge import ChallengingService, ClaimsChallenge
 from airflow_provider_batchad.local.config import BATCH_RESOURCE, VAULT_RESOURCE
-from airflow_provider_batchad.local.control import Control
-from airflow_provider_batchad.local.entra import EntraId
-from airflow_provider_batchad.local.keyvault import KeyVault
-from airflow_provider_batchad.local.keyvault_access import VaultAccess
-from airflow_provider_batchad.local.machine_identity import MachineIdentity
-from airflow_provider_batchad.local.management import ResourceManager
-from airflow_provider_batchad.local.management_errors import AUDIENCES as MANAGEMENT_AUDIENCES
-from airflow_provider_batchad.local.management_resources import Resources
-from airflow_provider_batchad.local.projected_token import ProjectedToken
+from airflow_provider_batchad.local.control.routes import Control
+from airflow_provider_batchad.local.entra.routes import EntraId
+from airflow_provider_batchad.local.keyvault.access import VaultAccess
+from airflow_provider_batchad.local.keyvault.routes import KeyVault
+from airflow_provider_batchad.local.machine.identity import MachineIdentity
+from airflow_provider_batchad.local.machine.projected_token import ProjectedToken
+from airflow_provider_batchad.local.management.errors import AUDIENCES as MANAGEMENT_AUDIENCES
+from airflow_provider_batchad.local.management.resources import Resources
+from airflow_provider_batchad.local.management.routes import ResourceManager
 from airflow_provider_batchad.local.service import Routes, Service
 from airflow_provider_batchad.local.shared_key import AccountAccess, SharedKeys
-from airflow_provider_batchad.local.storage import Storage
+from airflow_provider_batchad.local.storage.routes import Storage
 
 if TYPE_CHECKING:
     from aiohttp import web
 
     from airflow_provider_batchad.local.config import ServiceName
+    from airflow_provider_batchad.local.entra.tokens import Principal
     from airflow_provider_batchad.local.server import LocalAzure
-    from airflow_provider_batchad.local.tokens import Principal
 
 
 async def build_services(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs
 
 from airflow_provider_batchad.local.batch.errors import BatchError
-from airflow_provider_batchad.local.tokens import Principal
+from airflow_provider_batchad.local.entra.tokens import Principal
 
 if TYPE_CHECKING:
     from aiohttp import web

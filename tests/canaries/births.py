@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from airflow_provider_batchad.local.arguments import SECRETS_FILE_VARIABLE
+from airflow_provider_batchad.local.cli.arguments import SECRETS_FILE_VARIABLE
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.local.secrets_file import SecretsFile
 from airflow_provider_batchad.local.state.keeper import STATE_FILE

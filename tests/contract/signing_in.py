@@ -18,9 +18,9 @@ from airflow_provider_batchad.identity.surroundings import Surroundings
 from airflow_provider_batchad.identity.tokens import TokenCallback
 from airflow_provider_batchad.local.client_settings import CLOUD_NAME, describe_cloud, describe_connection
 from airflow_provider_batchad.local.config import BATCH_RESOURCE, LocalAzureConfig
-from airflow_provider_batchad.local.machine_identity import APP_SERVICE_PATH
+from airflow_provider_batchad.local.entra.tokens import Principal
+from airflow_provider_batchad.local.machine.identity import APP_SERVICE_PATH
 from airflow_provider_batchad.local.server import LocalAzure
-from airflow_provider_batchad.local.tokens import Principal
 
 
 @dataclass

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from airflow_provider_batchad.local.arguments import add_arguments
+from airflow_provider_batchad.local.cli.arguments import add_arguments
 from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import DEFAULT_PORT, SERVICES
 from airflow_provider_batchad.local.server import LocalAzure

@@ -22,7 +22,7 @@ from airflow_provider_batchad.errors import (
 from airflow_provider_batchad.identity.surroundings import Surroundings
 from airflow_provider_batchad.local.config import DEVELOPER, UserConfig
 from airflow_provider_batchad.local.faults import FaultRule
-from airflow_provider_batchad.local.vault_certificates import CertificateFormat
+from airflow_provider_batchad.local.keyvault.certificates import CertificateFormat
 from tests.contract import ways
 from tests.contract.ways import Machine, running_machine
 

@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_batchad.errors import CredentialRefused, SignInError, Unreachable
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.local.faults import FaultRule
-from airflow_provider_batchad.local.vault_certificates import (
+from airflow_provider_batchad.local.keyvault.certificates import (
     CertificateFormat,
     CertificateIssuer,
     make_certificate,

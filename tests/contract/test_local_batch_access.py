@@ -12,8 +12,8 @@ from airflow_provider_batchad.local.access import Permission, Role
 from airflow_provider_batchad.local.batch.operations import OPERATIONS, Operation
 from airflow_provider_batchad.local.batch.permissions import REQUIREMENTS
 from airflow_provider_batchad.local.config import BATCH_RESOURCE, VAULT_RESOURCE, stable_id
+from airflow_provider_batchad.local.entra.tokens import Principal
 from airflow_provider_batchad.local.server import LocalAzure
-from airflow_provider_batchad.local.tokens import Principal
 from tests.contract.batch_fixtures import CONFIG, Batch
 
 ACCOUNT = "Microsoft.Batch/batchAccounts"

@@ -154,8 +154,8 @@ def test_help_names_every_option() -> None:
 
 def test_arguments_load_no_web_server() -> None:
     script = (
-        "import sys; import airflow_provider_batchad.local.arguments; "
-        "import airflow_provider_batchad.local.control_arguments; "
+        "import sys; import airflow_provider_batchad.local.cli.arguments; "
+        "import airflow_provider_batchad.local.cli.control_arguments; "
         "heavy = {'aiohttp', 'cryptography', 'jwt', 'pydantic', 'requests', 'trustme'}; "
         "print(sorted(heavy & set(sys.modules)))"
     )

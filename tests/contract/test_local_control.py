@@ -6,8 +6,8 @@ import pytest
 import requests
 
 from airflow_provider_batchad.local.access import Requirement
+from airflow_provider_batchad.local.keyvault.certificates import CertificateIssuer
 from airflow_provider_batchad.local.server import LocalAzure
-from airflow_provider_batchad.local.vault_certificates import CertificateIssuer
 
 APPLICATION = "airflow-batch"
 

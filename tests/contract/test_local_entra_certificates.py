@@ -20,13 +20,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from airflow_provider_batchad.local.config import ApplicationConfig
-from airflow_provider_batchad.local.server import LocalAzure
-from airflow_provider_batchad.local.vault_certificates import (
+from airflow_provider_batchad.local.keyvault.certificates import (
     CertificateFormat,
     CertificateIssuer,
     KeyAndCertificate,
     make_certificate,
 )
+from airflow_provider_batchad.local.server import LocalAzure
 
 BATCH_SCOPE = "https://batch.core.windows.net//.default"
 CLIENT_ID = ApplicationConfig(name="airflow-batch").client_id

@@ -18,7 +18,7 @@ from azure.keyvault.secrets import SecretClient
 
 from airflow_provider_batchad.local import assertion_errors, entra_errors, grant_errors
 from airflow_provider_batchad.local.config import AZURE_CLI, LocalAzureConfig, TenantConfig, UserConfig
-from airflow_provider_batchad.local.entra_errors import SignInErrorKind
+from airflow_provider_batchad.local.entra.errors import SignInErrorKind
 from airflow_provider_batchad.local.faults import FaultRule
 from airflow_provider_batchad.local.server import LocalAzure
 from tests.contract.management_fixtures import Manager, managing

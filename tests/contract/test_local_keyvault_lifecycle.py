@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, pkcs12
 
 from airflow_provider_batchad.local.config import AssignmentConfig, LocalAzureConfig
+from airflow_provider_batchad.local.keyvault.certificates import CertificateFormat, CertificateIssuer
 from airflow_provider_batchad.local.server import LocalAzure
-from airflow_provider_batchad.local.vault_certificates import CertificateFormat, CertificateIssuer
 
 NAME = "batch-client-secret"
 

@@ -9,8 +9,8 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
 
 from airflow_provider_batchad.local.config import TenantConfig
+from airflow_provider_batchad.local.entra.tokens import Principal
 from airflow_provider_batchad.local.faults import FaultRule
-from airflow_provider_batchad.local.tokens import Principal
 from tests.contract.management_fixtures import Manager, managing
 
 GUID = "11111111-2222-3333-4444-555555555555"

@@ -21,9 +21,9 @@ from airflow_provider_batchad.local.config import (
     PoolConfig,
     UserConfig,
 )
-from airflow_provider_batchad.local.delegation import Delegation
+from airflow_provider_batchad.local.entra.delegation import Delegation
+from airflow_provider_batchad.local.entra.scopes import DelegatedScopes
 from airflow_provider_batchad.local.faults import FaultRule
-from airflow_provider_batchad.local.scopes import DelegatedScopes
 from airflow_provider_batchad.local.server import LocalAzure
 from tests.contract.batch_fixtures import CONFIG, Batch, eventually
 from tests.contract.management_fixtures import RESOURCE, Manager

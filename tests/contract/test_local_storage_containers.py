@@ -21,7 +21,7 @@ from azure.storage.blob import (
 )
 
 from airflow_provider_batchad.local.server import LocalAzure
-from airflow_provider_batchad.local.storage import STORAGE_ACCOUNT
+from airflow_provider_batchad.local.storage.routes import STORAGE_ACCOUNT
 
 
 def connect(azure: LocalAzure, url: str) -> ContainerClient:

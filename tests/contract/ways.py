@@ -26,7 +26,7 @@ from airflow_provider_batchad.local.config import (
     ManagedIdentityConfig,
     WorkloadIdentityConfig,
 )
-from airflow_provider_batchad.local.vault_certificates import (
+from airflow_provider_batchad.local.keyvault.certificates import (
     CertificateFormat,
     CertificateIssuer,
     KeyAndCertificate,

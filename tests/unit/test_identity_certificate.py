@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from airflow_provider_batchad.identity.certificate import UselessCertificate, read_certificate
-from airflow_provider_batchad.local.vault_certificates import (
+from airflow_provider_batchad.local.keyvault.certificates import (
     CertificateFormat,
     CertificateIssuer,
     KeyAndCertificate,

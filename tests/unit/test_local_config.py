@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_batchad.local.arguments import SECRETS_FILE_VARIABLE, add_arguments
-from airflow_provider_batchad.local.command import read_config
+from airflow_provider_batchad.local.cli.arguments import SECRETS_FILE_VARIABLE, add_arguments
+from airflow_provider_batchad.local.cli.command import read_config
 from airflow_provider_batchad.local.config import (
     ApplicationConfig,
     LocalAzureConfig,

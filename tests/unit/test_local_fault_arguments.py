@@ -4,8 +4,8 @@ import argparse
 
 import pytest
 
-from airflow_provider_batchad.local.fault_arguments import parse_fault
-from airflow_provider_batchad.local.moments import parse_length, parse_moment
+from airflow_provider_batchad.local.cli.fault_arguments import parse_fault
+from airflow_provider_batchad.local.cli.moments import parse_length, parse_moment
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_batchad.local.access import Permission
 from airflow_provider_batchad.local.builtin_roles import BUILTIN_ROLES
-from airflow_provider_batchad.local.role_json import role_from_json, role_to_json
+from airflow_provider_batchad.local.management.role_json import role_from_json, role_to_json
 
 WANTED = Permission(actions=("A/read",), data_actions=("D/*",), not_data_actions=("D/write",))
 

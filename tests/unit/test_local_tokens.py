@@ -8,7 +8,12 @@ import jwt
 import pytest
 
 from airflow_provider_batchad.local.clock import Clock
-from airflow_provider_batchad.local.tokens import Principal, RejectionReason, TokenAuthority, TokenRejected
+from airflow_provider_batchad.local.entra.tokens import (
+    Principal,
+    RejectionReason,
+    TokenAuthority,
+    TokenRejected,
+)
 
 AUDIENCE = "https://batch.core.windows.net/"
 WHO = Principal(tenant_id="tenant", object_id="object", app_id="app", name="airflow-batch")

@@ -16,7 +16,7 @@ from airflow_provider_batchad.local.batch.permissions import REQUIREMENTS
 from airflow_provider_batchad.local.batch.query import Query
 from airflow_provider_batchad.local.batch.refusals import refuse_principal, refuse_token
 from airflow_provider_batchad.local.call import current_call
-from airflow_provider_batchad.local.tokens import Principal, TokenRejected
+from airflow_provider_batchad.local.entra.tokens import Principal, TokenRejected
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.access import Requirement

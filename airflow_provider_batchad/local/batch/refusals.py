@@ -14,7 +14,7 @@ from typing import Final
 
 from airflow_provider_batchad.local.batch.errors import BatchError
 from airflow_provider_batchad.local.config import BATCH_RESOURCE
-from airflow_provider_batchad.local.tokens import RejectionReason, TokenRejected
+from airflow_provider_batchad.local.entra.tokens import RejectionReason, TokenRejected
 
 _DETAILS: Final = {
     RejectionReason.MISSING: "The access token is missing.",

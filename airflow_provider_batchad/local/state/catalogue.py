@@ -11,13 +11,6 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from airflow_provider_batchad.local.access import DenyAssignment, Role, RoleAssignment, RoleBook
-from airflow_provider_batchad.local.application import (
-    Application,
-    ClientCertificate,
-    ClientSecret,
-    FederatedCredential,
-    TrustedSubject,
-)
 from airflow_provider_batchad.local.batch.attempt import Attempt
 from airflow_provider_batchad.local.batch.autoscale import AutoScaleRun
 from airflow_provider_batchad.local.batch.command_run import CommandRun
@@ -32,21 +25,28 @@ from airflow_provider_batchad.local.batch.start_task import StartTaskInfo
 from airflow_provider_batchad.local.batch.task import Execution, Task
 from airflow_provider_batchad.local.batch.ticks import TickClock
 from airflow_provider_batchad.local.batch.timers import Timer
-from airflow_provider_batchad.local.blob_containers import Blob, BlobContainers
 from airflow_provider_batchad.local.claims_challenge import ClaimsDemand, ClaimsDemands
 from airflow_provider_batchad.local.clock import Clock
 from airflow_provider_batchad.local.config import TenantConfig
-from airflow_provider_batchad.local.delegation import Delegation, RefreshToken, RefreshTokens
-from airflow_provider_batchad.local.directory import Directory, ManagedIdentity, Person
-from airflow_provider_batchad.local.federated_assertion import TrustedIssuers
-from airflow_provider_batchad.local.machine_identity import MachineIdentity
-from airflow_provider_batchad.local.scopes import DelegatedScopes
-from airflow_provider_batchad.local.shared_access import SharedAccess
+from airflow_provider_batchad.local.entra.application import (
+    Application,
+    ClientCertificate,
+    ClientSecret,
+    FederatedCredential,
+    TrustedSubject,
+)
+from airflow_provider_batchad.local.entra.delegation import Delegation, RefreshToken, RefreshTokens
+from airflow_provider_batchad.local.entra.directory import Directory, ManagedIdentity, Person
+from airflow_provider_batchad.local.entra.federated_assertion import TrustedIssuers
+from airflow_provider_batchad.local.entra.scopes import DelegatedScopes
+from airflow_provider_batchad.local.entra.tokens import Principal, TokenAuthority
+from airflow_provider_batchad.local.entra.workload_issuer import WorkloadIssuer
+from airflow_provider_batchad.local.keyvault.vault import DeletedSecret, SecretVersion, Vault
+from airflow_provider_batchad.local.machine.identity import MachineIdentity
 from airflow_provider_batchad.local.shared_key import AccountKeys, KeyName
-from airflow_provider_batchad.local.storage import Storage
-from airflow_provider_batchad.local.tokens import Principal, TokenAuthority
-from airflow_provider_batchad.local.vault import DeletedSecret, SecretVersion, Vault
-from airflow_provider_batchad.local.workload_issuer import WorkloadIssuer
+from airflow_provider_batchad.local.storage.containers import Blob, BlobContainers
+from airflow_provider_batchad.local.storage.routes import Storage
+from airflow_provider_batchad.local.storage.shared_access import SharedAccess
 
 # What the entities' modules import for their annotations alone.
 NAMES: Final[Mapping[str, Any]] = {
