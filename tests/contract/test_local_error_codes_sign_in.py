@@ -16,8 +16,9 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from azure.identity import ClientSecretCredential, CredentialUnavailableError, ManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 
-from airflow_provider_batchad.local import assertion_errors, entra_errors, grant_errors
 from airflow_provider_batchad.local.config import AZURE_CLI, LocalAzureConfig, TenantConfig, UserConfig
+from airflow_provider_batchad.local.entra import assertion_errors, grant_errors
+from airflow_provider_batchad.local.entra import errors as entra_errors
 from airflow_provider_batchad.local.entra.errors import SignInErrorKind
 from airflow_provider_batchad.local.faults import FaultRule
 from airflow_provider_batchad.local.server import LocalAzure
