@@ -21,6 +21,7 @@ from airflow_provider_batchad.local.entra import assertion_errors, grant_errors
 from airflow_provider_batchad.local.entra import errors as entra_errors
 from airflow_provider_batchad.local.entra.errors import SignInErrorKind
 from airflow_provider_batchad.local.faults import FaultRule
+from airflow_provider_batchad.local.management import errors as management_errors
 from airflow_provider_batchad.local.server import LocalAzure
 from tests.contract.management_fixtures import Manager, managing
 
@@ -29,7 +30,7 @@ FOREIGN: Final = TenantConfig(
     id="0f7a3c52-9f4e-4a55-8a3e-2b8f6d1c9e70", domain="fabrikam.com", display_name="Fabrikam"
 )
 STRANGER: Final = UserConfig(name="stranger@fabrikam.com", tenant_id=FOREIGN.id)
-LOCAL: Final = Path(entra_errors.__file__).parent
+MANAGEMENT: Final = Path(management_errors.__file__).parent
 UNKNOWN: Final = "99999999-0000-4000-8000-000000000000"
 KINDS: Final = {
     name: kind
@@ -286,7 +287,7 @@ def test_body_that_is_no_json_is_refused_by_resource_manager() -> None:
 
 
 def test_every_code_of_resource_manager_is_named_by_a_test() -> None:
-    source = "".join(path.read_text() for path in LOCAL.glob("management*.py"))
+    source = "".join(path.read_text() for path in MANAGEMENT.glob("*.py"))
     codes = set(re.findall(r'(?:ManagementRefused\(\s*\d+,|bad_request\()\s*"(\w+)"', source))
     tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     assert len(codes) > 10

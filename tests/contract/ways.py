@@ -77,9 +77,9 @@ def speak_for(monkeypatch: pytest.MonkeyPatch, cloud: AzureCloud) -> dict[str, s
     """
     local = "airflow_provider_batchad.local"
     known = frozenset({cloud.batch_resource.rstrip("/"), cloud.vault_resource})
-    monkeypatch.setattr(f"{local}.directory._KNOWN_RESOURCES", known)
+    monkeypatch.setattr(f"{local}.entra.directory._KNOWN_RESOURCES", known)
     monkeypatch.setattr(f"{local}.services.BATCH_RESOURCE", cloud.batch_resource)
-    for module in ("services", "keyvault_access"):
+    for module in ("services", "keyvault.access"):
         monkeypatch.setattr(f"{local}.{module}.VAULT_RESOURCE", cloud.vault_resource)
     return {"batch_resource": cloud.batch_resource, "vault_resource": cloud.vault_resource}
 
