@@ -30,7 +30,7 @@ FOREIGN: Final = TenantConfig(
     id="0f7a3c52-9f4e-4a55-8a3e-2b8f6d1c9e70", domain="fabrikam.com", display_name="Fabrikam"
 )
 STRANGER: Final = UserConfig(name="stranger@fabrikam.com", tenant_id=FOREIGN.id)
-MANAGEMENT: Final = Path(management_errors.__file__).parent
+MANAGEMENT_MODULES: Final = Path(management_errors.__file__).parent
 UNKNOWN: Final = "99999999-0000-4000-8000-000000000000"
 KINDS: Final = {
     name: kind
@@ -287,7 +287,7 @@ def test_body_that_is_no_json_is_refused_by_resource_manager() -> None:
 
 
 def test_every_code_of_resource_manager_is_named_by_a_test() -> None:
-    source = "".join(path.read_text() for path in MANAGEMENT.glob("*.py"))
+    source = "".join(path.read_text() for path in MANAGEMENT_MODULES.glob("*.py"))
     codes = set(re.findall(r'(?:ManagementRefused\(\s*\d+,|bad_request\()\s*"(\w+)"', source))
     tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
     assert len(codes) > 10
