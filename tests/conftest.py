@@ -5,7 +5,9 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,26 @@ os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 os.environ["AIRFLOW__BATCHAD__TOKEN_CACHE"] = "False"
 
 _WHOLE_AIRFLOWS = ("tests/airflow/", "tests/web/", "tests/reliability/test_demo.py")
+
+
+_MASKERS = (
+    "airflow._shared.secrets_masker.secrets_masker",
+    "airflow.sdk._shared.secrets_masker.secrets_masker",
+)
+
+
+@pytest.fixture(autouse=True)
+def forgotten_secrets() -> Iterator[None]:
+    """Airflow's maskers forget what a test had them hide.
+
+    They compile all values into one pattern anew with each, and hold each line of a log against it: over the
+    thousands of secrets of a whole session that would cost more than the tests.
+    """
+    yield
+    for name in _MASKERS:
+        module = sys.modules.get(name)
+        if module is not None:
+            module._secrets_masker().reset_masker()
 
 
 @pytest.hookimpl(optionalhook=True)
