@@ -7,6 +7,7 @@ import json
 import logging
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from airflow_provider_batchad.errors import (
     Unreachable,
 )
 from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, AzureBatchAdHook
+from airflow_provider_batchad.identity.patience import Patience
 from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse
 from airflow_provider_batchad.local.client_settings import client_environment
@@ -48,8 +50,10 @@ def signing_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Sign
 def send(request: pytest.FixtureRequest, signing_in: SigningIn, monkeypatch: pytest.MonkeyPatch) -> Send:
     """Sends one request with a new hook; retries do not wait."""
     from airflow_provider_batchad.hooks import clients
+    from airflow_provider_batchad.identity import tokens
 
     monkeypatch.setitem(clients._RETRIES, "retry_backoff_factor", 0.0)
+    monkeypatch.setattr(tokens, "Patience", partial(Patience, sleep=lambda _: None))
 
     def send_sync(batch_request: BatchRequest) -> BatchResponse:
         with AzureBatchAdHook() as hook:
