@@ -17,8 +17,8 @@ export PYTHON
 demo: $(READY)         ## set up and run the example on local Azure and a real Airflow (KEEP=1: leave it running; PORT=8090)
 	@.venv/bin/python -m demo --port $(PORT) $(if $(filter-out 0,$(KEEP)),--keep)
 
-test: $(READY)         ## set up and run the tests, two at a time (ARGS="-k vault" for some of them)
-	@.venv/bin/python -m pytest --numprocesses 2 $(ARGS)
+test: $(READY)         ## set up and run the tests, three at a time, since one of them mostly waits for Airflow (ARGS="-k vault" for some of them)
+	@.venv/bin/python -m pytest --numprocesses 3 $(ARGS)
 
 check: $(READY)        ## lint, format, types, floors, dependencies
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports && .venv/bin/deptry .
