@@ -111,6 +111,7 @@ def test_pool_is_created_resized_scaled_and_deleted(az: AzureCli) -> None:
     # It sends numbers as strings.
     size = ("--vm-size", "Standard_D2s_v3", "--target-dedicated-nodes", "1")
     assert az.batch("pool", "create", "--id", "made", *image, *size).status == 0
+    eventually(lambda: _is_steady(az, "made", 1))
     assert az.batch("pool", "resize", "--pool-id", "made", "--target-dedicated-nodes", "2").status == 0
     eventually(lambda: _is_steady(az, "made", 2))
     assert az.batch("pool", "set", "--pool-id", "made", "--metadata", "team=data").status == 0
