@@ -43,7 +43,13 @@ class Run:
             keys = {entry["key"] for entry in self.deployment.airflow.api.get(entries)["xcom_entries"]}
             if "batch_job_id" not in keys:
                 return None
-            job_id = str(self.deployment.xcom(self.dag_id, self.run_id, "batch_job_id"))
+            try:
+                job_id = str(self.deployment.xcom(self.dag_id, self.run_id, "batch_job_id"))
+            except HTTPError as error:
+                # A new try wipes what the one before it named.
+                if error.response.status_code != 404:
+                    raise
+                return None
             return job_id if job_id != other_than else None
 
         return str(eventually(named, 120, f"{self.dag_id} waits for a job"))
