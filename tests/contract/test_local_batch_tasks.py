@@ -48,6 +48,7 @@ def test_command_line_runs_without_a_shell(batch: Batch) -> None:
         ("no-such-program --help", "CommandProgramNotFound"),
         ("/etc/hostname", "CommandLaunchFailed"),
         ("/bin/echo 'unbalanced", "CommandLaunchFailed"),
+        ("  ", "CommandLaunchFailed"),
     ],
 )
 def test_program_that_cannot_start_has_no_exit_code(batch: Batch, command_line: str, code: str) -> None:

@@ -163,6 +163,8 @@ class NodeRun(ABC):
         command_line = self.definition["commandLine"]
         try:
             argv = shlex.split(command_line)
+            if not argv:
+                raise ValueError("No program is named")  # noqa: TRY301 - told as what else cannot be split
         except ValueError as error:
             raise PreparationFailed(
                 "CommandLaunchFailed", ("CommandLine", command_line), ("Message", str(error))
