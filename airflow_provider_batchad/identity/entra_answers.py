@@ -110,16 +110,17 @@ def explain_failure(
             remedy="Check the network and the proxy; for a cloud of your own, 'authority' and 'ca_file'.",
         )
     number = _AADSTS.search(text)
-    if number is not None:
-        return explain_entra_error(
-            int(number[1]), text, principal, retry_after_seconds=last.retry_after_seconds
-        )
+    # The status goes first: a throttled tenant and a service in trouble have numbers too.
     if is_outage(last.status):
         return Unreachable(
-            f"Entra ID at {cloud.authority} answered {last.status}.",
+            f"Entra ID at {cloud.authority} answered {last.status}{f' ({number[0]})' if number else ''}.",
             step="token",
             retry_after_seconds=last.retry_after_seconds,
             remedy="Nothing is wrong with the connection by that; try again.",
+        )
+    if number is not None:
+        return explain_entra_error(
+            int(number[1]), text, principal, retry_after_seconds=last.retry_after_seconds
         )
     return Unreachable(
         f"What answered at {cloud.authority} ({last.status}) is not Entra ID's answer: {text}",

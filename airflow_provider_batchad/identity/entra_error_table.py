@@ -116,10 +116,33 @@ MEANINGS: Final = {
         what="What application {client_id} presented is outside of its time.",
         remedy="Look at this machine's clock, and at what renews a federated token.",
     ),
+    50012: Meaning(
+        kind=CredentialRefused,
+        what="Entra ID does not accept the certificate of application {client_id}: its signature, thumbprint, "
+        "chain or name.",
+        remedy="Store a registered certificate with its chain where the field {credential_field!r} says.",
+    ),
+    700021: Meaning(
+        kind=CredentialRefused,
+        what="What is presented for application {client_id} was issued for another application.",
+        remedy="Correct the client ID in the field {client_field!r}, or what the field {credential_field!r} "
+        "stands for.",
+    ),
+    700023: Meaning(
+        kind=SignInError,
+        what="What is presented for application {client_id} was issued for another authority.",
+        remedy="Choose the right cloud in 'extra.cloud'; for one of your own, check its 'authority'.",
+    ),
+    7000216: Meaning(
+        kind=CredentialRefused,
+        what="Entra ID found no proof of application {client_id} in the request.",
+        remedy="Put a secret or a certificate where the field {credential_field!r} says.",
+    ),
     7000213: _WRONG_CHAIN,
     700030: _WRONG_CHAIN,
     7000272: _ISSUERS_KEY,
     50013: _ISSUERS_KEY,
+    70021: _NO_FEDERATION,
     700211: _NO_FEDERATION,
     700212: _NO_FEDERATION,
     700213: _NO_FEDERATION,

@@ -17,7 +17,8 @@ _LONGEST_TEXT: Final = 400
 
 
 # Entra ID is busy, throttles, or has lost its way for a moment.
-_TRY_AGAIN: Final = frozenset({90024, 90033, 50196, 90006, 90010})
+# learn.microsoft.com/entra/identity-platform/reference-error-codes
+_TRY_AGAIN: Final = frozenset({50000, 50196, 90006, 90012, 90024, 90033, 90055})
 
 
 def explain_entra_error(

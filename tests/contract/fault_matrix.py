@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import email.utils
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -50,6 +51,14 @@ SILENT = "did not answer"
 STRANGE = "is not Entra ID's answer"
 HTML = "<!doctype html><html><body>Sign in to the guest network</body></html>"
 WRONG = '{"access_token": 7, "expires_in": "x", "token_endpoint": 7, "value": 7, "id": 7, "attributes": 7}'
+
+
+def numbered(number: int, error: str) -> str:
+    """Entra ID's JSON of an error, as it also comes with 429 and 503."""
+    told = {"error": error, "error_description": f"AADSTS{number}: It is busy.", "error_codes": [number]}
+    return json.dumps(told)
+
+
 FAULTS = {
     "refused": Fault(rule=None, entra=SILENT),
     "timed out": Fault(rule=lambda: {"hold": True}, entra=SILENT, short_timeout=True),
@@ -70,6 +79,18 @@ FAULTS = {
     ),
     "500": Fault(rule=lambda: {"status": 500}, entra="answered 500"),
     "503": Fault(rule=lambda: {"status": 503}, entra="answered 503"),
+    "429, numbered": Fault(
+        rule=lambda: {
+            "status": 429,
+            "headers": {"Retry-After": "7", "Content-Type": "application/json"},
+            "body": numbered(90055, "temporarily_unavailable"),
+        },
+        entra="answered 429",
+        waits=(7.0, 7.0),
+    ),
+    "500, numbered": Fault(
+        rule=lambda: {"status": 500, "body": numbered(50000, "server_error")}, entra="answered 500"
+    ),
     "truncated": Fault(rule=lambda: {"broken": "truncate"}, entra=SILENT),
     "HTML": Fault(
         rule=lambda: {"status": 200, "body": HTML, "headers": {"Content-Type": "text/html"}}, entra=STRANGE

@@ -42,6 +42,11 @@ DESCRIPTION = (
         (700027, CredentialRefused, "az ad app credential reset --id the-client"),
         (700024, CredentialRefused, "clock"),
         (7000213, CredentialRefused, "name or issuer"),
+        (50012, CredentialRefused, "thumbprint"),
+        (700021, CredentialRefused, "another application"),
+        (700023, SignInError, "another authority"),
+        (7000216, CredentialRefused, "no proof"),
+        (70021, SignInError, "az ad app federated-credential list --id the-client"),
         (7000272, CredentialRefused, "issuer's keys"),
         (700213, SignInError, "az ad app federated-credential list --id the-client"),
         (7000218, SignInError, "public client flows"),
@@ -67,7 +72,7 @@ def test_unknown_number_is_shown_raw_with_its_trace():
     assert "Correlation" not in str(error)
 
 
-@pytest.mark.parametrize("number", [90024, 90033, 50196])
+@pytest.mark.parametrize("number", [50000, 50196, 90006, 90012, 90024, 90033, 90055])
 def test_number_that_says_to_try_again_is_no_refusal(number):
     error = explain_entra_error(number, DESCRIPTION.format(number=number), PRINCIPAL, retry_after_seconds=9)
     assert type(error) is Unreachable

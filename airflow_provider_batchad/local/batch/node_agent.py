@@ -120,9 +120,10 @@ class Agent:
                     stderr=stderr,
                     start_new_session=True,
                 )
-        except (OSError, ValueError) as error:
+        except Exception as error:
+            # Whatever is wrong with one command, the others go on.
             code = error.errno if isinstance(error, OSError) else None
-            text = os.strerror(code) if code else str(error)
+            text = os.strerror(code) if code else str(error) or type(error).__name__
             self._send({"refused": number, "errno": code, "message": text})
             return
         directory = f"{_MARK}={message['env'].get(_MARK, '')}".encode()
