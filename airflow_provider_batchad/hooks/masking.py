@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from airflow_provider_batchad.errors import Unreachable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,11 +26,22 @@ def masker_on_loop(loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:
     The masker's word to the supervisor goes through the loop: sent from another thread, it would be read
     out of order in Airflow 3.2, which ends the triggerer.
 
-    :raises TimeoutError: the loop did not get to it: what is not registered is not used.
+    :raises Unreachable: by what it returns: the loop did not get to it within 30 s. What is not registered
+        is not used.
     """
 
     def register(value: str) -> None:
-        asyncio.run_coroutine_threadsafe(_mask(value), loop).result(timeout=_SECONDS_TO_TELL)
+        telling = asyncio.run_coroutine_threadsafe(_mask(value), loop)
+        try:
+            telling.result(timeout=_SECONDS_TO_TELL)
+        except TimeoutError:
+            telling.cancel()
+            raise Unreachable(
+                f"Airflow's masker was not told of a secret within {_SECONDS_TO_TELL:.0f} s, and so the "
+                "secret is not used: the event loop is busy.",
+                step="token",
+                remedy="Nothing is wrong with the connection; look at what blocks the triggerer.",
+            ) from None
 
     return register
 

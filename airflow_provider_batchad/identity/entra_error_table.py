@@ -118,8 +118,8 @@ MEANINGS: Final = {
     ),
     50012: Meaning(
         kind=CredentialRefused,
-        what="Entra ID does not accept the certificate of application {client_id}: its signature, thumbprint, "
-        "chain or name.",
+        what="Entra ID does not accept the certificate of application {client_id}: its signature, "
+        "thumbprint, chain or name.",
         remedy="Store a registered certificate with its chain where the field {credential_field!r} says.",
     ),
     700021: Meaning(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import email.utils
 import json
 import math
+import re
+import subprocess
 import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -19,6 +21,11 @@ _TRY_AGAIN: Final = frozenset({408, 410, 429})
 _IMDS_HOST: Final = "169.254.169.254"
 _RETRY_AFTER_HEADERS: Final = ("Retry-After", "retry-after-ms", "x-ms-retry-after-ms")
 _LONGEST_SLEEP_SECONDS: Final = 10.0
+# In the words of requests and urllib3, which the Azure CLI is made of.
+_NO_NETWORK: Final = re.compile(
+    r"Max retries exceeded|Failed to establish a new connection|NameResolutionError|Connection aborted"
+    r"|Connection reset|Read timed out|ConnectTimeout"
+)
 
 
 class AnswerWatch:
@@ -92,15 +99,23 @@ def did_not_answer(error: BaseException) -> bool:
         requests.RequestException,
         TimeoutError,
         ConnectionError,
+        subprocess.TimeoutExpired,
         json.JSONDecodeError,
         UnicodeDecodeError,
     )
     for link in chain_of(error):
-        if isinstance(link, network):
+        if isinstance(link, network) or _is_az_without_network(link):
             return True
         if isinstance(link, HttpResponseError) and link.status_code and is_outage(link.status_code):
             return True
     return False
+
+
+def _is_az_without_network(error: BaseException) -> bool:
+    # The Azure CLI is a process of its own: of what it met there are its last words alone.
+    if not isinstance(error, subprocess.CalledProcessError):
+        return False
+    return _NO_NETWORK.search(str(error.stderr or "")) is not None
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:

@@ -130,6 +130,8 @@ class KeyVault:
                 retry_total=self._retries,
                 connection_timeout=_CONNECT_SECONDS,
                 read_timeout=_READ_SECONDS,
+                # What answers elsewhere is not this vault, whatever it says.
+                permit_redirects=False,
                 **self._vault_watch.hooks(),
                 **options,
             )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.connection import BatchConnection
     from airflow_provider_batchad.identity.unreachable import AnswerWatch
 
+AZURE_CLI_SECONDS = 10
+
 # azure-core's own are 300 s each.
 _TIMEOUTS: Final = {"connection_timeout": 10, "read_timeout": 30}
 
@@ -49,7 +51,7 @@ def make_vault_credential(
         case VaultSignIn.ENVIRONMENT:
             credential = EnvironmentCredential(authority=connection.cloud.authority, **settings)
         case VaultSignIn.AZURE_CLI:
-            credential = AzureCliCredential()
+            credential = AzureCliCredential(process_timeout=AZURE_CLI_SECONDS)
         case VaultSignIn.DEFAULT:
             credential = make_default_credential(
                 connection.cloud, managed_identity_client_id=identity_id, retries=retries, watch=watch

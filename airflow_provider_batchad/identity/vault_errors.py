@@ -48,6 +48,12 @@ def explain_vault_error(
             remedy="Check the field 'extra.vault_url', the network and, for a cloud of your own, 'ca_file'.",
         )
     if isinstance(error, HttpResponseError) and error.status_code is not None:
+        if 300 <= error.status_code < 400:
+            return Unreachable(
+                f"What answered at {vault_url} ({error.status_code}) sends elsewhere: it is not Key Vault.",
+                step="vault",
+                remedy="Look for a proxy or a sign-in page in between, and at the field 'extra.vault_url'.",
+            )
         if error.status_code == 404:
             code = _code(error) or "SecretNotFound"
             return VaultError(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_batchad.errors import Unreachable
+from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.local.faults import FaultRule
 from airflow_provider_batchad.local.server import LocalAzure
 from tests.contract.signing_in import SigningIn, running
@@ -147,6 +148,20 @@ def test_redirect_does_not_carry_the_secret_elsewhere(signing_in):
     with pytest.raises(Unreachable):
         signing_in.callback()()
     assert "storage" not in signing_in.azure.ledger.counts()
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_redirect_of_the_vault_is_not_followed(signing_in, status):
+    with LocalAzure(LocalAzureConfig(port=0)) as stranger:
+        elsewhere = f"{stranger.endpoints.keyvault}/secrets/batch-client-secret"
+        rule = FaultRule(
+            service="keyvault", operation="Get Secret", status=status, headers={"Location": elsewhere}
+        )
+        signing_in.azure.faults.add(rule)
+        with pytest.raises(Unreachable, match="sends elsewhere") as caught:
+            signing_in.callback()()
+        assert stranger.ledger.counts() == {}
+    assert caught.value.step == "vault"
 
 
 def test_short_outage_of_the_vault_is_waited_out(signing_in):

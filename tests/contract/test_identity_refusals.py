@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import pickle
+import sys
 import traceback
 from collections.abc import Iterator
 
@@ -19,6 +20,7 @@ from airflow_provider_batchad.errors import (
     Unreachable,
     VaultError,
 )
+from airflow_provider_batchad.identity import vault_credential
 from airflow_provider_batchad.local.faults import FaultRule
 from tests.contract.signing_in import SigningIn, running
 
@@ -278,6 +280,25 @@ def test_azure_cli_that_is_not_there(signing_in, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     error = refusal_of(signing_in, VaultError, vault_sign_in="azure_cli")
     assert "Azure CLI not found" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("sys.exit('HTTPSConnectionPool(host=x, port=443): Max retries exceeded with url: /t')", Unreachable),
+        ("import time; time.sleep(60)", Unreachable),
+        ("sys.exit('ERROR: AADSTS50076: more is demanded')", VaultError),
+    ],
+    ids=["no network", "hangs", "refused"],
+)
+def test_azure_cli_without_a_network_is_no_refused_sign_in(signing_in, monkeypatch, tmp_path, body, kind):
+    program = tmp_path / "az"
+    program.write_text(f"#!{sys.executable}\nimport sys\n{body}\n")
+    program.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(vault_credential, "AZURE_CLI_SECONDS", 2)
+    error = refusal_of(signing_in, kind, vault_sign_in="azure_cli")
+    assert error.step == "vault"
 
 
 def test_vault_that_wants_a_token_for_another_resource_gets_none(signing_in):
