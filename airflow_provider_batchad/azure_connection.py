@@ -39,6 +39,7 @@ class AzureConnection:
     client_id: str | None = None
     client_secret: str | None = field(default=None, repr=False)
     managed_identity_client_id: str | None = None
+    workload_identity_tenant_id: str | None = None
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a connection may hold a secret and is not pickled: pass the connection's ID")
@@ -77,9 +78,13 @@ class AzureConnection:
         tenant_id, client_id = _text(found.get("tenantId")), _text(login)
         if not (tenant_id and client_id and password):
             tenant_id = client_id = password = None
+        managed_identity = _text(found.get("managed_identity_client_id"))
+        workload_tenant = _text(found.get("workload_identity_tenant_id"))
         for name, value, fits in (
             ("extra.tenantId", tenant_id, is_tenant_id),
             ("login", client_id, is_guid),
+            ("extra.managed_identity_client_id", managed_identity, is_guid),
+            ("extra.workload_identity_tenant_id", workload_tenant, is_tenant_id),
         ):
             if value is not None and not fits(value):
                 raise ConnectionFieldError(
@@ -94,7 +99,8 @@ class AzureConnection:
             tenant_id=tenant_id,
             client_id=client_id,
             client_secret=password,
-            managed_identity_client_id=_text(found.get("managed_identity_client_id")),
+            managed_identity_client_id=managed_identity,
+            workload_identity_tenant_id=workload_tenant,
         )
 
 

@@ -93,6 +93,9 @@ def run_login(arguments: argparse.Namespace) -> None:
     except LoginFailed as error:
         print(f"batchad login: {error}", file=sys.stderr)
         raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        print("batchad login: nobody has signed in.", file=sys.stderr)
+        raise SystemExit(130) from None
     print(f"Signed in as {name} for the connection {arguments.conn_id!r}.")
 
 

@@ -205,8 +205,8 @@ EXTRA_FIELDS: Final = (
     FormField(
         name="least_privilege",
         label="Least privilege",
-        help_text="What happens to a request that a DAG has not declared: it is refused before it is sent, "
-        "sent with a warning, or sent.",
+        help_text="Kept for what becomes of requests that a DAG has not declared. Without effect in this "
+        "version: nothing is refused or warned of, whatever is chosen.",
         section=_ACCOUNT,
         choices=tuple(LeastPrivilege),
         default=LeastPrivilege.ENFORCE,

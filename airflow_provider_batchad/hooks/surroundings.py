@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from airflow_provider_batchad.identity.surroundings import Surroundings
 _TASK_RUNNER = "airflow.sdk.execution_time.task_runner"
 # What Airflow gives to a task that `airflow dags test`, `airflow tasks test` or `dag.test()` runs.
 _IN_PROCESS = "InProcess"
+# Airflow sets it while a task runs, and whatever the task starts inherits it.
+_TASKS_VARIABLE = "AIRFLOW_CTX_DAG_ID"
 
 
 def find_surroundings() -> Surroundings:
@@ -35,6 +38,8 @@ def why_unattended() -> str | None:
     have not (``airflow.sdk.execution_time``).
     """
     comms = getattr(sys.modules.get(_TASK_RUNNER), "SUPERVISOR_COMMS", None)
+    if comms is None and _TASKS_VARIABLE in os.environ:
+        return "a process that an Airflow task started"
     if comms is None or type(comms).__name__.startswith(_IN_PROCESS):
         return None
     return "a process that Airflow runs by itself"

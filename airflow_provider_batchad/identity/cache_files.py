@@ -18,7 +18,8 @@ _LARGEST_BYTES: Final = 64 * 1024
 _LONGEST_LIFE_SECONDS: Final = 48 * 3600.0
 _WRITING_SECONDS: Final = 600.0
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_WRITTEN: Final = re.compile(r"[0-9a-f]{64}\.token(?P<temporary>\.[0-9a-f]{16})?", re.ASCII)
+TOKENS: Final = "token"
+LOGINS: Final = "login"
 
 
 class NotPrivate(OSError):
@@ -46,10 +47,12 @@ class PrivateDirectory:
     """Opened anew for each use; every name is resolved below what was opened and checked.
 
     :param path: made if it is not there, of mode 0700; :func:`default_directory` by default.
+    :param kind: of the files in it; those of another kind may lie beside them, and are left alone.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, kind: str = TOKENS) -> None:
         self.path = path
+        self._kind = kind
 
     @contextmanager
     def opened(self) -> Iterator[OpenDirectory]:
@@ -75,7 +78,7 @@ class PrivateDirectory:
                 raise NotPrivate("it belongs to another user")
             if found.st_mode & _OTHERS:
                 raise NotPrivate(f"its mode is {stat.S_IMODE(found.st_mode):04o} and not 0700")
-            yield OpenDirectory(descriptor, path)
+            yield OpenDirectory(descriptor, path, self._kind)
         finally:
             os.close(descriptor)
 
@@ -83,20 +86,25 @@ class PrivateDirectory:
 class OpenDirectory:
     """The files of a directory that was checked, each known by a key of 64 hexadecimal digits."""
 
-    def __init__(self, descriptor: int, path: Path) -> None:
+    def __init__(self, descriptor: int, path: Path, kind: str = TOKENS) -> None:
         self._descriptor = descriptor
         self._path = path
+        self._kind = kind
+        self._written = re.compile(rf"[0-9a-f]{{64}}\.{kind}(?P<temporary>\.[0-9a-f]{{16}})?", re.ASCII)
 
     def lock_path(self, key: str) -> Path:
         """The file to lock for the key; one of 256, so that none need ever be removed under a holder."""
         return self._path / f"{key[:2]}.lock"
+
+    def _name(self, key: str) -> str:
+        return f"{key}.{self._kind}"
 
     def read(self, key: str) -> bytes | None:
         """What the file holds; nothing where there is none, or one that others could have written."""
         # Not blocking: a planted pipe would wait for its writer.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            descriptor = os.open(_name(key), flags, dir_fd=self._descriptor)
+            descriptor = os.open(self._name(key), flags, dir_fd=self._descriptor)
         except OSError:
             return None
         try:
@@ -116,7 +124,7 @@ class OpenDirectory:
         :param expires_on: kept as the file's time, so that anybody can remove it afterwards without its key.
         :raises OSError: it cannot be written.
         """
-        temporary = f"{_name(key)}.{secrets.token_hex(8)}"
+        temporary = f"{self._name(key)}.{secrets.token_hex(8)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(temporary, flags, 0o600, dir_fd=self._descriptor)
         try:
@@ -124,7 +132,7 @@ class OpenDirectory:
                 file.write(content)
                 file.flush()
                 os.utime(file.fileno(), (expires_on, expires_on))
-            os.rename(temporary, _name(key), src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+            os.rename(temporary, self._name(key), src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary, dir_fd=self._descriptor)
@@ -134,13 +142,9 @@ class OpenDirectory:
         """Remove what has served its time, and what a process that was killed left half written."""
         with os.scandir(self._descriptor) as files:
             names = [file.name for file in files]
-        for written in filter(None, map(_WRITTEN.fullmatch, names)):
+        for written in filter(None, map(self._written.fullmatch, names)):
             life = _WRITING_SECONDS if written["temporary"] else 0.0
             with suppress(OSError):
                 found = os.stat(written[0], dir_fd=self._descriptor, follow_symlinks=False)
                 if not now <= found.st_mtime + life <= now + _LONGEST_LIFE_SECONDS:
                     os.unlink(written[0], dir_fd=self._descriptor)
-
-
-def _name(key: str) -> str:
-    return f"{key}.token"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.identity.principal import Application, Person
 
 _TIMEOUT_SECONDS: Final = (10, 30)
+# Entra ID's longest is 28 hours.
+_LONGEST_LIFE_SECONDS: Final = 30 * 24 * 3600.0
 _AADSTS: Final = re.compile(r"AADSTS(\d+)")
 
 
@@ -79,11 +81,17 @@ class EntraHttp:
 
 
 def read_token(found: Any, asked_at: float) -> AccessToken | None:
-    """The token of MSAL's answer; nothing where it holds none."""
+    """The token of MSAL's answer; nothing where it holds none.
+
+    :raises ValueError: its life is not what Entra ID gives a token.
+    """
     token = found.get("access_token") if isinstance(found, dict) else None
     if not isinstance(token, str) or not token:
         return None
-    return AccessToken(token=token, expires_on=asked_at + float(found["expires_in"]))
+    seconds = float(found["expires_in"])
+    if not 0 < seconds < _LONGEST_LIFE_SECONDS:
+        raise ValueError("the token's life is no length of time")
+    return AccessToken(token=token, expires_on=asked_at + seconds)
 
 
 def explain_failure(

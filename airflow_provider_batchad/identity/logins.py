@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_batchad.errors import SignInError
-from airflow_provider_batchad.identity.cache_files import NotPrivate, OpenDirectory, PrivateDirectory
+from airflow_provider_batchad.identity.cache_files import LOGINS, NotPrivate, OpenDirectory, PrivateDirectory
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.clouds import AzureCloud
@@ -73,7 +73,7 @@ class LoginFile:
     def _open(self, held: ExitStack) -> OpenDirectory:
         import filelock
 
-        files = held.enter_context(PrivateDirectory(self._wanted or default_login_dir()).opened())
+        files = held.enter_context(PrivateDirectory(self._wanted or default_login_dir(), LOGINS).opened())
         try:
             held.enter_context(
                 filelock.FileLock(files.lock_path(self._key), timeout=_LOCK_SECONDS, mode=0o600)

@@ -65,7 +65,11 @@ def make_connection_credential(
         )
     else:
         credential = make_default_credential(
-            cloud, managed_identity_client_id=other.managed_identity_client_id, retries=retries, watch=watch
+            cloud,
+            managed_identity_client_id=other.managed_identity_client_id,
+            workload_identity_tenant_id=other.workload_identity_tenant_id,
+            retries=retries,
+            watch=watch,
         )
     return VaultCredential(credential, resource=cloud.vault_resource, on_secret=on_secret)
 

@@ -64,16 +64,27 @@ def make_vault_credential(
 
 
 def make_default_credential(
-    cloud: AzureCloud, *, managed_identity_client_id: str | None, retries: int, watch: AnswerWatch
+    cloud: AzureCloud,
+    *,
+    managed_identity_client_id: str | None,
+    workload_identity_tenant_id: str | None = None,
+    retries: int,
+    watch: AnswerWatch,
 ) -> DefaultAzureCredential:
     """azure-identity's default chain, less whatever would open a browser.
 
+    :param workload_identity_tenant_id: in place of the one that the environment names.
     :raises ValueError: ``AZURE_TOKEN_CREDENTIALS`` leaves nothing of the chain.
     """
     from azure.identity import DefaultAzureCredential
 
+    tenant: dict[str, Any] = {}
+    if workload_identity_tenant_id is not None:
+        tenant["workload_identity_tenant_id"] = workload_identity_tenant_id
+        tenant["additionally_allowed_tenants"] = [workload_identity_tenant_id]
     return DefaultAzureCredential(
         authority=cloud.authority,
+        **tenant,
         managed_identity_client_id=managed_identity_client_id or os.environ.get("AZURE_CLIENT_ID"),
         # AZURE_TOKEN_CREDENTIALS may ask for these two: only a word against them here keeps them out.
         exclude_interactive_browser_credential=True,

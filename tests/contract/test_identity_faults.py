@@ -150,6 +150,14 @@ def test_redirect_does_not_carry_the_secret_elsewhere(signing_in):
     assert "storage" not in signing_in.azure.ledger.counts()
 
 
+@pytest.mark.parametrize("seconds", ["1e20", "NaN", "-5", "0", "Infinity"])
+def test_life_that_is_no_length_of_time_is_no_answer(signing_in, seconds):
+    body = f'{{"token_type": "Bearer", "access_token": "canary-{seconds}", "expires_in": {seconds}}}'
+    signing_in.azure.faults.add(FaultRule(service="entra", operation="Token", status=200, body=body))
+    with pytest.raises(Unreachable, match="is not Entra ID's answer"):
+        signing_in.callback()()
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_redirect_of_the_vault_is_not_followed(signing_in, status):
     with LocalAzure(LocalAzureConfig(port=0)) as stranger:

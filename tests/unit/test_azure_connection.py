@@ -5,10 +5,13 @@ from __future__ import annotations
 import pickle
 
 import pytest
+from azure.identity import WorkloadIdentityCredential
 
 from airflow_provider_batchad.azure_connection import AzureConnection
 from airflow_provider_batchad.clouds import PUBLIC, US_GOVERNMENT
 from airflow_provider_batchad.errors import ConnectionFieldError
+from airflow_provider_batchad.identity.unreachable import AnswerWatch
+from airflow_provider_batchad.identity.vault_credential import make_default_credential
 
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 CLIENT = "11111111-2222-3333-4444-555555555555"
@@ -43,6 +46,24 @@ def test_managed_identity_of_the_default_chain():
     )
 
 
+def test_tenant_of_a_workload_identity_is_the_default_chains(monkeypatch):
+    extra = {"managed_identity_client_id": CLIENT, "workload_identity_tenant_id": TENANT}
+    found = parse(login=None, extra=extra)
+    assert found.workload_identity_tenant_id == TENANT
+    monkeypatch.setenv("AZURE_CLIENT_ID", CLIENT)
+    monkeypatch.setenv("AZURE_TENANT_ID", "99999999-2222-3333-4444-555555555555")
+    monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", "/absent")
+    with make_default_credential(
+        found.cloud,
+        managed_identity_client_id=found.managed_identity_client_id,
+        workload_identity_tenant_id=found.workload_identity_tenant_id,
+        retries=0,
+        watch=AnswerWatch(),
+    ) as chain:
+        (own,) = [one for one in chain.credentials if isinstance(one, WorkloadIdentityCredential)]
+        assert own._client._tenant_id == TENANT
+
+
 @pytest.mark.parametrize(
     ("changes", "field"),
     [
@@ -52,6 +73,8 @@ def test_managed_identity_of_the_default_chain():
         ({"extra": {"tenantId": "common"}}, "extra.tenantId"),
         ({"extra": {"tenantId": f"{TENANT}/../{TENANT}"}}, "extra.tenantId"),
         ({"login": "my-app"}, "login"),
+        ({"extra": {"managed_identity_client_id": "my-app"}}, "extra.managed_identity_client_id"),
+        ({"extra": {"workload_identity_tenant_id": "common"}}, "extra.workload_identity_tenant_id"),
         ({"extra": "[1]"}, "extra"),
         ({"extra": "{"}, "extra"),
     ],

@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from airflow_provider_batchad.identity import cache_files
-from airflow_provider_batchad.identity.cache_files import NotPrivate, PrivateDirectory, default_directory
+from airflow_provider_batchad.identity.cache_files import (
+    LOGINS,
+    NotPrivate,
+    PrivateDirectory,
+    default_directory,
+)
 
 KEY = "ab" * 32
 OTHER = "cd" * 32
@@ -151,6 +156,16 @@ def test_expired_and_half_written_files_go_and_nothing_else(path):
     with PrivateDirectory(path).opened() as files:
         files.remove_expired(NOW)
     assert names(path) == {f"{KEY}.token", half_written[1].name, *strangers}
+
+
+def test_logins_in_the_same_directory_are_left_alone(path):
+    with PrivateDirectory(path, LOGINS).opened() as logins:
+        logins.write(KEY, b"login", expires_on=NOW + 90 * 86400)
+        with PrivateDirectory(path).opened() as tokens:
+            tokens.write(KEY, b"token", expires_on=NOW + 60)
+            tokens.remove_expired(NOW + 120)
+        assert logins.read(KEY) == b"login"
+    assert names(path) == {f"{KEY}.login"}
 
 
 def test_locks_are_bounded_in_number(path):

@@ -32,6 +32,13 @@ def test_triggerer_is_not(monkeypatch):
     assert find_surroundings().unattended is not None
 
 
+def test_what_a_task_starts_is_not_attended_either(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CTX_DAG_ID", "etl")
+    assert find_surroundings().unattended == "a process that an Airflow task started"
+    supervised(monkeypatch, InProcessSupervisorComms)
+    assert find_surroundings().unattended is None
+
+
 def test_dag_under_test_is_attended(monkeypatch):
     supervised(monkeypatch, InProcessSupervisorComms)
     assert find_surroundings().unattended is None
