@@ -16,6 +16,7 @@ from airflow_provider_batchad.errors import (
     ServiceUnavailable,
     Unreachable,
 )
+from airflow_provider_batchad.identity.proxies import strike_proxy_passwords
 from airflow_provider_batchad.identity.unreachable import parse_retry_after
 from airflow_provider_batchad.jobs.redaction import redact_signatures
 from airflow_provider_batchad.jobs.rest import API_VERSION, BatchRequest, BatchResponse
@@ -54,8 +55,9 @@ def translate(error: AzureError, request: BatchRequest, account_url: str, princi
 
     if isinstance(error, HttpResponseError) and error.status_code is not None:
         return _answered(error, request, account_url, principal)
+    said = strike_proxy_passwords(error.message)
     return Unreachable(
-        f"{request.operation}: {account_url} could not be reached: {type(error).__name__}: {error.message}",
+        f"{request.operation}: {account_url} could not be reached: {type(error).__name__}: {said}",
         step="batch",
         remedy="Check the name of the account, DNS, proxy and firewall of the machine that asks.",
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.errors import BatchAdError, Unreachable
 from airflow_provider_batchad.identity.entra_errors import explain_entra_error
+from airflow_provider_batchad.identity.proxies import strike_proxy_passwords
 from airflow_provider_batchad.identity.tokens import AccessToken
 from airflow_provider_batchad.identity.unreachable import is_outage, parse_retry_after
 
@@ -108,7 +109,7 @@ def explain_failure(
     :param found: MSAL's answer, or what it raised.
     :param struck: what was sent and must not be repeated.
     """
-    text = _text_of(found, last)
+    text = strike_proxy_passwords(_text_of(found, last))
     for secret in struck:
         text = text.replace(secret, "***")
     if last is None:

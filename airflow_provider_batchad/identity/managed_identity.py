@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_batchad.errors import BatchAdError, SignInError, Unreachable
+from airflow_provider_batchad.identity.proxies import strike_proxy_passwords
 from airflow_provider_batchad.identity.tokens import AccessToken
 from airflow_provider_batchad.identity.unreachable import AnswerWatch, did_not_answer
 from airflow_provider_batchad.identity.vault_credential import credential_settings
@@ -51,7 +52,8 @@ class MachineIdentity:
 
 
 def _explain(error: Exception, principal: ManagedIdentity, watch: AnswerWatch) -> BatchAdError:
-    text = " ".join((getattr(error, "message", None) or str(error)).split())
+    said = getattr(error, "message", None) or str(error)
+    text = strike_proxy_passwords(" ".join(said.split()))
     if did_not_answer(error) or watch.saw_outage():
         return Unreachable(
             f"The endpoint of the machine's managed identity did not answer: {text}",

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.errors import BatchAdError, Unreachable, VaultError
+from airflow_provider_batchad.identity.proxies import strike_proxy_passwords
 from airflow_provider_batchad.identity.unreachable import did_not_answer
 
 if TYPE_CHECKING:
@@ -101,4 +102,5 @@ def _inner_code(error: Any) -> str | None:
 def _text(error: Exception) -> str:
     lines = (getattr(error, "message", None) or str(error)).split("\n")
     text = " ".join(line.strip() for line in lines if line.strip()).rstrip(".")
+    text = strike_proxy_passwords(text)
     return (text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…") + "."

@@ -6,6 +6,7 @@ import asyncio
 import os
 import secrets
 import ssl
+import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -136,3 +137,15 @@ def test_a_proxys_password_is_in_no_error(ask: Ask, password: str, monkeypatch: 
     with pytest.raises(BatchAdError) as absent:
         ask()
     assert password not in repr(absent.value) + str(absent.value)
+
+
+@pytest.mark.parametrize("port", ["", ":1"])
+def test_a_password_that_nobody_escaped_is_in_no_error(
+    ask: Ask, password: str, port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients cut such a URL at the first ``#`` and repeat what they could not read."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://somebody:{password}#{password[::-1]}@localhost{port}")
+    with pytest.raises(BatchAdError) as caught:
+        ask()
+    told = "".join(traceback.format_exception(caught.value))
+    assert len([part for part in (password, password[::-1]) if part in told]) == 0
