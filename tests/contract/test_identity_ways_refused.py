@@ -229,7 +229,7 @@ def test_another_person_takes_the_place_of_the_first(machine: Machine) -> None:
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"RefreshToken": 1}', b"no JSON"])
 def test_login_file_that_is_none_counts_as_nobody(machine: Machine, content: bytes) -> None:
     ways.log_in(machine, INTEGRATED)
-    (path,) = (machine.directory / "logins").glob("*.token")
+    (path,) = (machine.directory / "logins").glob("*.login")
     path.write_bytes(content)
     assert "Nobody has signed in" in str(refusal_of(machine, SignInError, **INTEGRATED))
 
@@ -237,7 +237,7 @@ def test_login_file_that_is_none_counts_as_nobody(machine: Machine, content: byt
 def test_only_its_owner_can_read_a_login(machine: Machine) -> None:
     ways.log_in(machine, INTEGRATED)
     directory = machine.directory / "logins"
-    (path,) = directory.glob("*.token")
+    (path,) = directory.glob("*.login")
     assert (directory.stat().st_mode & 0o777, path.stat().st_mode & 0o777) == (0o700, 0o600)
     path.chmod(0o640)
     assert "Nobody has signed in" in str(refusal_of(machine, SignInError, **INTEGRATED))
@@ -260,7 +260,7 @@ def test_every_token_of_a_login_is_registered(machine: Machine) -> None:
     ways.log_in(machine, INTEGRATED)
     machine.signing_in.seen.clear()
     machine.callback(**INTEGRATED)()
-    (path,) = (machine.directory / "logins").glob("*.token")
+    (path,) = (machine.directory / "logins").glob("*.login")
     kinds = json.loads(path.read_text())
     secrets = [entry["secret"] for kind in kinds.values() for entry in kind.values() if "secret" in entry]
     assert len(secrets) >= 3

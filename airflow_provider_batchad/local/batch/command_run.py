@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow_provider_batchad.local.batch.directories import TaskDirectories, task_directories
 from airflow_provider_batchad.local.batch.environment import build_environment
-from airflow_provider_batchad.local.batch.failures import PreparationFailed
+from airflow_provider_batchad.local.batch.failures import UNKNOWN, PreparationFailed
 from airflow_provider_batchad.local.batch.processes import (
     AgentLost,
     Command,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.node import Node
     from airflow_provider_batchad.local.batch.packages import Packages
     from airflow_provider_batchad.local.batch.uploads import Uploader
+
+_log = logging.getLogger(__name__)
 
 _NOT_FOUND: Final = (errno.ENOENT, errno.ENOTDIR)
 
@@ -132,6 +135,10 @@ class NodeRun(ABC):
             if self._stop is None:
                 raise
             return Outcome(stop=self._stop)
+        except Exception:  # noqa: BLE001 - a run always ends
+            # Whatever it is, the run has ended: its slot is free again, and nobody waits for it for ever.
+            _log.exception("a run on node %s failed in a way that nobody expects", self.node.id)
+            return Outcome(stop=self._stop, failure=UNKNOWN)
         return Outcome(exit_code=exit_code, stop=self._stop, upload_failure=upload_failure)
 
     async def _run(self) -> int:

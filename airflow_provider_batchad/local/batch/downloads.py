@@ -41,7 +41,11 @@ class Downloader:
             mode = int(file["fileMode"], 8) if file.get("fileMode") else _DEFAULT_MODE
             if "httpUrl" in file:
                 details = (("HttpUrl", file["httpUrl"]), ("FilePath", file["filePath"]))
-                await self._fetch(URL(file["httpUrl"]), directory / file["filePath"], mode, details)
+                try:
+                    url = URL(file["httpUrl"])
+                except ValueError as error:
+                    raise _misc(error, details) from None
+                await self._fetch(url, directory / file["filePath"], mode, details)
             else:
                 await self._fetch_container(file, directory / file.get("filePath", ""), mode)
 

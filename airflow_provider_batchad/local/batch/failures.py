@@ -38,6 +38,7 @@ _FAILURES: Final[dict[str, tuple[Category, str]]] = {
         "UserError",
         "A miscellaneous error was encountered while uploading one of the output files",
     ),
+    "Unknown": ("ServerError", "An unknown scheduling error has occurred"),
     "ResourceFileCreateFailed": ("ServerError", "Failure encountered creating resource file"),
     "ResourceDirectoryCreateFailed": (
         "ServerError",
@@ -72,6 +73,9 @@ ENDED_WITH_PRIMARY: Final = render_failure(
 OUT_OF_TIME: Final = render_failure(
     "TaskEnded", ("Message", "The task exceeded its maximum allowed wall clock time")
 )
+
+
+UNKNOWN: Final = render_failure("Unknown")
 
 
 class PreparationFailed(Exception):

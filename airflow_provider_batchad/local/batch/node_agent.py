@@ -120,13 +120,12 @@ class Agent:
                     stderr=stderr,
                     start_new_session=True,
                 )
-        except Exception as error:
-            # Whatever is wrong with one command, the others go on.
+        except Exception as error:  # noqa: BLE001 - one command never ends the agent
             code = error.errno if isinstance(error, OSError) else None
             text = os.strerror(code) if code else str(error) or type(error).__name__
             self._send({"refused": number, "errno": code, "message": text})
             return
-        directory = f"{_MARK}={message['env'].get(_MARK, '')}".encode()
+        directory = os.fsencode(f"{_MARK}={message['env'].get(_MARK, '')}")
         self._tasks[number] = (process.pid, process, directory)
         if message["removal"]:
             self._removals[number] = message["removal"]

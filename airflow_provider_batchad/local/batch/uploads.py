@@ -76,7 +76,11 @@ class Uploader:
         return failure
 
     async def _send(self, upload: _Upload) -> None:
-        url = urlsplit(upload.destination["containerUrl"])
+        try:
+            url = urlsplit(upload.destination["containerUrl"])
+        except ValueError as error:
+            details = (("FilePath", str(upload.path)), ("Message", str(error)))
+            raise _UploadFailed("FileUploadMiscError", *details) from None
         path = f"{url.path.rstrip('/')}/{quote(upload.blob)}"
         # Without its query: that is a signature.
         details = (("FilePath", str(upload.path)), ("BlobUrl", f"{url.scheme}://{url.netloc}{path}"))
