@@ -1,16 +1,27 @@
-"""Brings back files that tasks wrote, one result a task, in the order of the tasks."""
+"""Brings back what tasks wrote, one result a task, in the order of the tasks."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from airflow_provider_batchad.errors import BatchServiceError, OutputUnavailable
 from airflow_provider_batchad.jobs import requests
+from airflow_provider_batchad.jobs.output_names import LOGS, file_path
+from airflow_provider_batchad.jobs.output_values import (
+    UnfitValue,
+    json_bytes,
+    parse_json,
+    parse_lines,
+    parse_text,
+)
 from airflow_provider_batchad.jobs.rest import Steps, ask
 
+SEARCHED_LOG_BYTES: Final = 1024 * 1024
+"""How much of a log's beginning, and of its end, is searched for lines that say outputs."""
+
 _GONE = (404, 409, 416)
+_BETWEEN_ITEMS: Final = len(", ")
 
 
 def read_outputs(
@@ -22,38 +33,71 @@ def read_outputs(
     failed: Collection[str] = (),
     kept: Mapping[str, str] | None = None,
 ) -> Steps[list[Any]]:
-    """One result for each task: the file's content, or a dict of them where ``names`` is a list.
+    """One result for each task: what the name stands for, or a dict of them where ``names`` is a list.
 
-    :param names: files below the tasks' working directories; ``*.json`` is parsed, the rest is text.
-    :param max_bytes: the most that all results together may take, since they go to XCom.
-    :param failed: tasks whose failure was let pass: ``None`` stands for a file that they did not write whole.
+    :param names: files below the tasks' working directories, or logs whose lines say the result; ``*.json``
+        is parsed, any other file is text.
+    :param max_bytes: the most that all results together may take as JSON, since they go to XCom.
+    :param failed: tasks whose failure was let pass: ``None`` stands for what they did not write whole.
     :param kept: task id → the earlier job that holds its files.
-    :raises OutputUnavailable: a file is not there, is no JSON, or there is too much; names the task.
+    :raises OutputUnavailable: something is not there, or XCom cannot hold it; names the task.
     """
-    results = []
-    left = max_bytes
+    results: list[Any] = []
+    left = max_bytes - json_bytes([])
     for task_id in task_ids:
         job = (kept or {}).get(task_id, job_id)
         files: dict[str, Any] = {}
         for name in [names] if isinstance(names, str) else names:
             try:
-                content = yield from _read(job, task_id, name, left)
-                left -= len(content)
-                files[name] = _parse(job, task_id, name, content)
+                files[name] = yield from _read(job, task_id, name, max_bytes)
             except OutputUnavailable as error:
                 if task_id not in failed or error.too_large:
                     raise
                 files[name] = None
-        results.append(files[names] if isinstance(names, str) else files)
+        result = files[names] if isinstance(names, str) else files
+        left -= json_bytes(result) + (_BETWEEN_ITEMS if results else 0)
+        if left < 0:
+            raise _too_large(job, task_id, names if isinstance(names, str) else ", ".join(names))
+        results.append(result)
     return results
 
 
-def _read(job_id: str, task_id: str, name: str, left: int) -> Steps[bytes]:
-    request = requests.get_task_file(job_id, task_id, f"wd/{name}", max_bytes=left + 1)
+def _read(job_id: str, task_id: str, name: str, max_bytes: int) -> Steps[Any]:
     try:
-        content = (yield from ask(request)).content
+        if name in LOGS:
+            return parse_lines((yield from _read_log(job_id, task_id, name)))
+        content = yield from _fetch(job_id, task_id, name, 0, max_bytes + 1)
+        if len(content) > max_bytes:
+            raise _too_large(job_id, task_id, name)
+        return parse_json(content) if name.endswith(".json") else parse_text(content)
+    except UnfitValue as error:
+        raise OutputUnavailable(
+            f"Output {name!r} of Batch task {task_id!r} (job {job_id!r}) is not what its name says: {error}.",
+            job_id=job_id,
+            task_id=task_id,
+        ) from error
+
+
+def _read_log(job_id: str, task_id: str, name: str) -> Steps[list[bytes]]:
+    """The whole log, or the whole lines at its beginning and at its end."""
+    most = SEARCHED_LOG_BYTES
+    head = yield from _fetch(job_id, task_id, name, 0, most)
+    if len(head) < most:
+        return [head]
+    properties = yield from ask(requests.get_task_file_properties(job_id, task_id, file_path(name)))
+    size = int(properties.headers.get("content-length", "0"))
+    if size <= 2 * most:
+        return [head + (yield from _fetch(job_id, task_id, name, most, most))]
+    tail = yield from _fetch(job_id, task_id, name, size - most, most)
+    return [head.rpartition(b"\n")[0], tail.partition(b"\n")[2]]
+
+
+def _fetch(job_id: str, task_id: str, name: str, start: int, most: int) -> Steps[bytes]:
+    request = requests.get_task_file(job_id, task_id, file_path(name), start=start, max_bytes=most)
+    try:
+        return (yield from ask(request)).content
     except BatchServiceError as error:
-        # An empty file has no first byte to ask for.
+        # Nothing is at that byte: the file is empty, or ends there.
         if error.status == 416:
             return b""
         if error.status not in _GONE:
@@ -64,25 +108,14 @@ def _read(job_id: str, task_id: str, name: str, left: int) -> Steps[bytes]:
             task_id=task_id,
             remedy="Let the task write it to its working directory, and keep the node until it is read.",
         ) from error
-    if len(content) > left:
-        raise OutputUnavailable(
-            f"The outputs of job {job_id!r} are larger than max_output_bytes, reached at {name!r} of Batch "
-            f"task {task_id!r}.",
-            job_id=job_id,
-            task_id=task_id,
-            too_large=True,
-            remedy="Write large results to storage, and hand over only where they are.",
-        )
-    return content
 
 
-def _parse(job_id: str, task_id: str, name: str, content: bytes) -> Any:
-    try:
-        text = content.decode()
-        return json.loads(text) if name.endswith(".json") else text
-    except ValueError as error:
-        raise OutputUnavailable(
-            f"Output {name!r} of Batch task {task_id!r} (job {job_id!r}) is not what its name says: {error}.",
-            job_id=job_id,
-            task_id=task_id,
-        ) from error
+def _too_large(job_id: str, task_id: str, name: str) -> OutputUnavailable:
+    return OutputUnavailable(
+        f"The outputs of job {job_id!r} are larger than max_output_bytes, reached at {name!r} of Batch "
+        f"task {task_id!r}.",
+        job_id=job_id,
+        task_id=task_id,
+        too_large=True,
+        remedy="Write large results to storage, and hand over only where they are.",
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_batchad.hooks.configuration import max_job_duration
+from airflow_provider_batchad.jobs.output_names import check_names
 from airflow_provider_batchad.jobs.schema import SpecificationError
 from airflow_provider_batchad.jobs.spec import build_job
 from airflow_provider_batchad.jobs.verdict import Policy, exit_codes
@@ -52,6 +53,22 @@ def policy_of(operator: AzureBatchSubmitJobOperator) -> Policy:
         )
     except ValueError as error:
         raise AirflowFailException(str(error)) from error
+
+
+def output_names_of(operator: AzureBatchSubmitJobOperator) -> tuple[str, ...]:
+    """What is wanted back of each task; empty for nothing.
+
+    :raises AirflowFailException: names the argument that is wrong.
+    """
+    outputs = operator.outputs
+    most: object = operator.max_output_bytes
+    try:
+        check_names(outputs)
+    except ValueError as error:
+        raise AirflowFailException(str(error)) from error
+    if isinstance(most, bool) or not isinstance(most, int) or most < 1:
+        raise AirflowFailException(f"max_output_bytes: expected a number of bytes, not {most!r}")
+    return (outputs,) if isinstance(outputs, str) else tuple(outputs or ())
 
 
 def wait_of(operator: AzureBatchSubmitJobOperator, spec: JobSpec) -> Wait:

@@ -15,7 +15,7 @@ from airflow_provider_batchad.hooks.configuration import deployment
 from airflow_provider_batchad.jobs.naming import Attempt, TaskInstanceName, first_try, job_prefix
 from airflow_provider_batchad.jobs.submission import Plan, submit
 from airflow_provider_batchad.links import job_url
-from airflow_provider_batchad.operators.arguments import limit_of
+from airflow_provider_batchad.operators.arguments import limit_of, output_names_of
 from airflow_provider_batchad.operators.report import log_submission
 from airflow_provider_batchad.xcom_keys import JOB_ID_XCOM_KEY, JOB_URL_XCOM_KEY
 
@@ -42,7 +42,6 @@ def plan_attempt(operator: AzureBatchSubmitJobOperator, context: Context) -> Pla
     """The plan for this try of the task instance that runs now."""
     ti: Any = context["ti"]
     dag_run: Any = context["dag_run"]
-    outputs = operator.outputs
     name = TaskInstanceName(
         deployment=deployment(),
         dag_id=ti.dag_id,
@@ -66,7 +65,7 @@ def plan_attempt(operator: AzureBatchSubmitJobOperator, context: Context) -> Pla
         owner=str(ti.id),
         limit=limit_of(operator),
         max_failed_tasks=operator.max_failed_tasks,
-        outputs=(outputs,) if isinstance(outputs, str) else tuple(outputs or ()),
+        outputs=output_names_of(operator),
         max_output_bytes=operator.max_output_bytes,
         keeps_successes=operator.retry == "failed_tasks",
     )

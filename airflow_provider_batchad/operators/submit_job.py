@@ -45,9 +45,11 @@ class AzureBatchSubmitJobOperator(BaseOperator):
     :param command_line: in place of ``tasks``: a job of this one task. Batch runs no shell: write
         ``/bin/bash -c '…'`` where one is wanted. (templated)
     :param job: whatever else ``Create Job`` takes, in snake case. (templated)
-    :param outputs: file or files below each task's working directory to return; ``*.json`` is parsed. One
-        that cannot be read fails the Airflow task. (templated)
-    :param max_output_bytes: the most bytes of all outputs together; 48 KiB unless told.
+    :param outputs: file or files below each task's working directory to return; ``*.json`` is parsed, any
+        other is text. ``"::stdout::"`` (or ``"::stderr::"``) stands for the lines ``::{"outputs": {…}}::`` of
+        that log together. What cannot be read, or is none of that, fails the Airflow task. (templated)
+    :param max_output_bytes: the most bytes that the return value takes as JSON, and that are read of one
+        file; 48 KiB unless told.
     :param max_failed_tasks: more failed Batch tasks than this fail the Airflow task; 0 unless told. For a
         failure that is let pass, ``outputs`` has ``None`` where the task did not write its file.
     :param retry: what an Airflow retry runs again: ``"all_tasks"``, or ``"failed_tasks"``: a job of those

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,13 +58,15 @@ def test_an_empty_file_is_an_empty_text_and_no_json(model: BatchModel) -> None:
         read(model, "r.json", "t0")
 
 
-def test_all_outputs_together_may_fill_the_limit_and_not_pass_it(model: BatchModel) -> None:
-    write(model, "t0", r_txt=b"x" * 600)
-    write(model, "t1", r_txt=b"y" * 400)
-    assert [len(text) for text in read(model, "r.txt", "t0", "t1", most=1000)] == [600, 400]
-    with pytest.raises(OutputUnavailable, match=r"larger than max_output_bytes.*'t1'") as caught:
-        read(model, "r.txt", "t0", "t1", most=999)
-    assert (caught.value.job_id, caught.value.task_id) == (JOB_ID, "t1")
+def test_all_results_together_may_fill_the_limit_as_json_and_not_pass_it(model: BatchModel) -> None:
+    write(model, "t0", r_txt=b"x" * 600, r_json=b'{"a":   [1,2.5,null,true]}')
+    write(model, "t1", r_txt='\u5929"\\\x01'.encode() * 10, r_json=b"[]")
+    for names in ("r.txt", "r.json", ["r.txt", "r.json"], ["r.txt"]):
+        size = len(json.dumps(read(model, names, "t0", "t1", most=2000)))
+        assert len(json.dumps(read(model, names, "t0", "t1", most=max(size, 610)))) == size
+        with pytest.raises(OutputUnavailable, match="larger than max_output_bytes") as caught:
+            read(model, names, "t0", "t1", most=size - 1)
+        assert caught.value.too_large
 
 
 def test_no_more_of_a_file_is_read_than_shows_that_it_is_too_large(model: BatchModel) -> None:
@@ -77,7 +80,7 @@ def test_no_more_of_a_file_is_read_than_shows_that_it_is_too_large(model: BatchM
 def test_an_empty_file_fits_where_nothing_is_left(model: BatchModel) -> None:
     write(model, "t0", r_txt=b"x" * 10)
     write(model, "t1", r_txt=b"")
-    assert read(model, "r.txt", "t0", "t1", most=10) == ["x" * 10, ""]
+    assert read(model, "r.txt", "t0", "t1", most=len(json.dumps(["x" * 10, ""]))) == ["x" * 10, ""]
 
 
 def test_a_file_that_is_not_there_names_the_task(model: BatchModel) -> None:
