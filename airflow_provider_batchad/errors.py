@@ -5,6 +5,7 @@
     BatchAdError
     ├── ConnectionFieldError      a field of the Airflow connection is missing, wrong or contradictory
     ├── CloudConfigurationError   ``[batchad] clouds`` of the Airflow configuration is wrong
+    ├── ProxyConfigurationError   ``HTTPS_PROXY`` or its like is no proxy that can be used
     ├── SignInError               no token: says at which step (Key Vault, managed identity, Entra ID)
     │   ├── VaultError            Key Vault refused, or does not hold, what the connection names
     │   ├── CredentialRefused     Entra ID refused the secret or certificate itself
@@ -68,6 +69,17 @@ class CloudConfigurationError(BatchAdError):
         self.cloud = cloud
         self.key = key
         super().__init__(message, remedy=remedy)
+
+
+class ProxyConfigurationError(BatchAdError):
+    """A proxy of the process's environment cannot be used. Never echoes its value, which may hold a password.
+
+    :param variable: the environment variable, such as ``HTTPS_PROXY``.
+    """
+
+    def __init__(self, message: str, *, variable: str, remedy: str | None = None) -> None:
+        self.variable = variable
+        super().__init__(f"Environment variable {variable}: {message}", remedy=remedy)
 
 
 class SignInError(BatchAdError):

@@ -14,6 +14,7 @@ from airflow_provider_batchad.identity.credential import (
     CallbackCredential,
     TokenPolicy,
 )
+from airflow_provider_batchad.identity.proxies import check_proxy
 
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -67,7 +68,9 @@ def batch_client(
     """The sync client of the connection's account.
 
     :param impatient: asks once, and gives up within seconds.
+    :raises ProxyConfigurationError: the environment's proxy cannot be used.
     """
+    check_proxy(connection.account_url)
     return azure.batch.BatchClient(
         connection.account_url,
         CallbackCredential(callback),
@@ -79,7 +82,11 @@ def batch_client(
 
 
 def async_batch_client(connection: BatchConnection, callback: TokenCallback) -> azure.batch.aio.BatchClient:
-    """The async client of the connection's account."""
+    """The async client of the connection's account.
+
+    :raises ProxyConfigurationError: the environment's proxy cannot be used.
+    """
+    check_proxy(connection.account_url, asynchronous=True)
     return azure.batch.aio.BatchClient(
         connection.account_url,
         AsyncCallbackCredential(callback),

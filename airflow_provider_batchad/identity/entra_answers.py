@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.errors import BatchAdError, Unreachable
 from airflow_provider_batchad.identity.entra_errors import explain_entra_error
-from airflow_provider_batchad.identity.proxies import strike_proxy_passwords
+from airflow_provider_batchad.identity.proxies import check_proxy, strike_proxy_passwords
 from airflow_provider_batchad.identity.tokens import AccessToken
 from airflow_provider_batchad.identity.unreachable import is_outage, parse_retry_after
 
@@ -61,6 +61,7 @@ class EntraHttp:
 
     def _send(self, method: str, url: str, options: dict[str, Any]) -> requests.Response:
         self.last = None
+        check_proxy(url)
         settings = {"timeout": _TIMEOUT_SECONDS, **options, **self._verify, "allow_redirects": False}
         response = self._request(method, url, settings)
         self.last = Answer(

@@ -52,6 +52,8 @@ class MachineIdentity:
 
 
 def _explain(error: Exception, principal: ManagedIdentity, watch: AnswerWatch) -> BatchAdError:
+    if watch.refused is not None:
+        return watch.refused
     said = getattr(error, "message", None) or str(error)
     text = strike_proxy_passwords(" ".join(said.split()))
     if did_not_answer(error) or watch.saw_outage():

@@ -1,17 +1,115 @@
-"""Keeps the password of the environment's proxies out of messages: clients repeat a URL they cannot read."""
+"""The environment's proxies: what no client can use is refused here, and no password gets into a message.
+
+Clients repeat a URL that they cannot read, and raise anything from a ``ValueError`` on.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
+
+from airflow_provider_batchad.errors import ProxyConfigurationError
 
 _VARIABLES: Final = ("http_proxy", "https_proxy", "all_proxy")
 # What a client takes for the end of the host, where somebody has not escaped it.
 _CUTS: Final = re.compile(r"[#/?]")
 _SHORTEST: Final = 4
+# aiohttp reads all of these before it chooses one.
+_READ_BY_ALL: Final = ("http", "https", "ws", "wss")
+_SOCKS: Final = ("socks4", "socks4a", "socks5", "socks5h")
+
+
+def check_proxy(url: str, *, asynchronous: bool = False) -> None:
+    """Refuse an environment whose proxy for ``url`` no client can use.
+
+    :param asynchronous: aiohttp asks, which takes ``http://`` proxies alone and goes around others.
+    :raises ProxyConfigurationError: names the variable, and not its value.
+    """
+    proxies = getproxies_environment()
+    if not proxies or _is_exempt(url, asynchronous=asynchronous):
+        return
+    scheme = urlsplit(url).scheme
+    chosen = scheme if scheme in proxies or asynchronous else "all"
+    for kind, value in proxies.items():
+        if kind != chosen and kind not in _READ_BY_ALL:
+            continue
+        what = _fault_of(value)
+        if what is None and kind == chosen:
+            what = _unsupported(value, asynchronous=asynchronous)
+        if what is not None:
+            raise ProxyConfigurationError(
+                what,
+                variable=_variable_of(kind, value),
+                remedy="It is http://host:port or http://user:password@host:port, with %23 for # in user "
+                "name and password, %2F for / and %3F for ?.",
+            )
+
+
+def _is_exempt(url: str, *, asynchronous: bool) -> bool:
+    """Whether ``NO_PROXY`` names the host, as the client reads it."""
+    if asynchronous:
+        return bool(proxy_bypass(urlsplit(url).hostname or ""))
+    from requests.utils import should_bypass_proxies
+
+    return should_bypass_proxies(url, no_proxy=None)
+
+
+def _variable_of(kind: str, value: str) -> str:
+    found = [name for name in os.environ if name.lower() == f"{kind}_proxy" and os.environ.get(name) == value]
+    return found[0] if found else f"{kind}_proxy".upper()
+
+
+def _fault_of(value: str) -> str | None:
+    """What keeps every client from using it."""
+    if any(sign.isspace() or not sign.isprintable() for sign in value):
+        return "white space or a control character stands in it."
+    rest = value.partition("://")[2] if "://" in value else value
+    if "@" in "".join(_CUTS.split(rest, maxsplit=1)[1:]):
+        return "an unescaped '#', '/' or '?' stands in its user name or password."
+    try:
+        parts = urlsplit(value if "://" in value else f"http://{value}")
+    except ValueError:
+        return "it is not a URL; '[' and ']' are for IPv6 addresses, and %5B and %5D elsewhere."
+    try:
+        return _fault_of_parts(parts, value)
+    except Exception:  # noqa: BLE001 - whatever a client's parser raises, it repeats the URL
+        return "it is not a URL that clients can read."
+
+
+def _fault_of_parts(parts: SplitResult, value: str) -> str | None:
+    """The same, once it is cut into its parts; whatever this raises is a fault too."""
+    from urllib3.util import parse_url
+
+    try:
+        _ = parts.port
+    except ValueError:
+        return "its port is not a number from 0 to 65535."
+    if not parts.hostname:
+        return "it names no host."
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if ":" in user:
+        return "a user name cannot hold a colon (RFC 7617)."
+    (user + password).encode("latin-1")
+    parts.hostname.encode("idna")
+    parse_url(value)
+    return None
+
+
+def _unsupported(value: str, *, asynchronous: bool) -> str | None:
+    """What keeps this client from using it."""
+    scheme = urlsplit(value).scheme if "://" in value else ""
+    if asynchronous:
+        return None if scheme == "http" else "the triggerer's client, aiohttp, takes http:// proxies alone."
+    if scheme in ("", "http", "https"):
+        return None
+    if scheme not in _SOCKS:
+        return "it does not begin with http://."
+    return None if importlib.util.find_spec("socks") else "SOCKS proxies need the package PySocks."
 
 
 def strike_proxy_passwords(text: str) -> str:

@@ -11,6 +11,9 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from airflow_provider_batchad.errors import ProxyConfigurationError
+from airflow_provider_batchad.identity.proxies import check_proxy
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -33,9 +36,12 @@ class AnswerWatch:
 
     The errors of the former say neither, least of all those of a chain. And azure-core sleeps out whatever
     ``Retry-After`` says, an hour if need be: a long one is taken off the answer, and told to the caller.
+
+    :ivar refused: why the last request was not sent.
     """
 
     def __init__(self) -> None:
+        self.refused: ProxyConfigurationError | None = None
         self.retry_after_seconds: float | None = None
         self._unanswered: str | None = None
         self._status: int | None = None
@@ -56,11 +62,17 @@ class AnswerWatch:
 
     def forget(self) -> None:
         """Begin a new question."""
-        self._unanswered = self._status = self.retry_after_seconds = None
+        self._unanswered = self._status = self.retry_after_seconds = self.refused = None
 
     def _asked(self, request: Any) -> None:
         self._unanswered = urlsplit(request.http_request.url).hostname or ""
-        self._status = self.retry_after_seconds = None
+        self._status = self.retry_after_seconds = self.refused = None
+        try:
+            check_proxy(request.http_request.url)
+        except ProxyConfigurationError as error:
+            # azure-identity makes refused sign-ins of what it does not know.
+            self.refused = error
+            raise
 
     def _answered(self, response: Any) -> None:
         headers = response.http_response.headers

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from airflow_provider_batchad.errors import BatchAdError
+from airflow_provider_batchad.identity.proxies import check_proxy
 from airflow_provider_batchad.identity.unreachable import AnswerWatch
 from airflow_provider_batchad.identity.validity import Validity, ValidityWatch
 from airflow_provider_batchad.identity.vault_errors import explain_vault_error
@@ -77,7 +78,9 @@ class KeyVault:
         :param field: the connection's field that holds the name, for messages.
         :raises VaultError: Key Vault refused, or does not hold it, or nobody could be signed in to it.
         :raises Unreachable: Key Vault, or what signs in to it, did not answer.
+        :raises ProxyConfigurationError: the environment's proxy cannot be used.
         """
+        check_proxy(self._vault_url)
         wanted, _, version = name.partition("/")
         self._sign_in_watch.forget()
         self._vault_watch.forget()
@@ -86,7 +89,7 @@ class KeyVault:
         except BatchAdError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it is told in our own words
-            raise explain_vault_error(
+            raise self._sign_in_watch.refused or explain_vault_error(
                 error,
                 vault_url=self._vault_url,
                 field=field,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import ssl
@@ -14,14 +15,22 @@ from urllib.parse import urlsplit
 import pytest
 import trustme
 
-from airflow_provider_batchad.errors import BatchAdError, SignInError, Unreachable
+from airflow_provider_batchad.errors import (
+    BatchAdError,
+    ProxyConfigurationError,
+    SignInError,
+    Unreachable,
+)
 from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, AzureBatchAdHook
+from airflow_provider_batchad.hooks.login import LoginFailed, log_in
+from airflow_provider_batchad.identity.unreachable import chain_of
 from airflow_provider_batchad.jobs import requests
-from airflow_provider_batchad.local.client_settings import client_environment
+from airflow_provider_batchad.local.client_settings import client_environment, describe_connection
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from tests.canaries.plugin import canaries_of
 from tests.contract.connect_proxy import ConnectProxy
 from tests.contract.signing_in import SigningIn, running
+from tests.contract.ways import WITHOUT_VAULT
 
 Ask = Callable[[], int]
 ON_THE_WAY = ("identity", "keyvault", "entra", "batch")
@@ -149,3 +158,92 @@ def test_a_password_that_nobody_escaped_is_in_no_error(
         ask()
     told = "".join(traceback.format_exception(caught.value))
     assert len([part for part in (password, password[::-1]) if part in told]) == 0
+
+
+USELESS = ("#x@proxy:1", "/x@proxy", "[@proxy", "@[::1", "@proxy:99999", "@proxy:port", "€@proxy")
+
+
+@pytest.fixture
+def useless(password: str) -> tuple[str, ...]:
+    """Proxies' URLs that no client can read."""
+    return tuple(f"http://somebody:{password}{rest}" for rest in USELESS)
+
+
+def check_refusal(error: BaseException, password: str) -> None:
+    assert isinstance(error, ProxyConfigurationError)
+    assert error.variable == "HTTPS_PROXY"
+    # What was swallowed on the way as well.
+    assert sum(password in f"{link} {link!r}" for link in chain_of(error)) == 0
+
+
+@pytest.mark.parametrize("service", ["keyvault", "entra", "batch"])
+def test_a_proxy_that_no_client_can_read_is_refused_before_anything_is_sent(
+    service: str,
+    ask: Ask,
+    useless: tuple[str, ...],
+    password: str,
+    signing_in: SigningIn,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    others = [f"localhost:{port_of(signing_in, other)}" for other in ON_THE_WAY if other != service]
+    monkeypatch.setenv("NO_PROXY", ",".join(others))
+    for proxy in useless:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        with pytest.raises(BatchAdError) as caught:
+            ask()
+        check_refusal(caught.value, password)
+    assert service not in signing_in.azure.ledger.counts()
+    # Hosts that are exempt have no proxy, whatever it says.
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    assert ask() == 200
+
+
+def test_a_machines_identity_is_not_asked_by_a_proxy_that_no_client_can_read(
+    useless: tuple[str, ...], password: str, signing_in: SigningIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_PROXY", f"localhost:{port_of(signing_in, 'keyvault')}")
+    for proxy in useless:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        for sign_in in (
+            {"sign_in": "managed_identity", "login": None, "tenant_id": None, **WITHOUT_VAULT},
+            {},
+        ):
+            with pytest.raises(BatchAdError) as caught:
+                signing_in.callback(**sign_in)()
+            check_refusal(caught.value, password)
+    assert "identity" not in signing_in.azure.ledger.counts()
+
+
+def test_a_test_of_the_connection_and_a_login_name_the_variable(
+    useless: tuple[str, ...], password: str, signing_in: SigningIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = describe_connection(signing_in.azure)
+    person["login"] = None
+    person["extra"] |= {"sign_in": "integrated", **WITHOUT_VAULT}
+    monkeypatch.setenv("AIRFLOW_CONN_AS_MYSELF", json.dumps(person))
+    shown: list[str] = []
+    for proxy in useless:
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        passed, message = AzureBatchAdHook().test_connection()
+        assert not passed
+        assert message.startswith("Settings: Environment variable HTTPS_PROXY: ")
+        with pytest.raises(LoginFailed, match="Environment variable HTTPS_PROXY: ") as caught:
+            log_in("as_myself", by_device_code=True, show=shown.append)
+        assert sum(password in f"{link} {link!r}" for link in chain_of(caught.value)) == 0
+    assert shown == []
+
+
+@pytest.mark.parametrize("scheme", ["https", "socks5h"])
+def test_the_triggerers_client_goes_around_no_proxy(
+    scheme: str, signing_in: SigningIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """aiohttp leaves out a proxy of another scheme and asks directly."""
+    monkeypatch.setenv("HTTPS_PROXY", f"{scheme}://proxy.example:3128")
+
+    async def ask() -> None:
+        async with AzureBatchAdAsyncHook() as hook:
+            await hook.send(requests.list_jobs(page_size=1))
+
+    with pytest.raises(ProxyConfigurationError, match="aiohttp"):
+        asyncio.run(ask())
+    assert signing_in.azure.ledger.counts() == {}
