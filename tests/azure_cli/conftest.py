@@ -53,8 +53,9 @@ class AzureCli:
     azure: LocalAzure
     directory: Path
 
-    def __call__(self, *arguments: str) -> Answer:
-        environment = {
+    def environment(self) -> dict[str, str]:
+        """What the command finds in its environment."""
+        return {
             **{name: value for name, value in os.environ.items() if not name.startswith("AZURE_")},
             "AZURE_CONFIG_DIR": str(self.directory / "settings"),
             "AZURE_CORE_COLLECT_TELEMETRY": "false",
@@ -63,8 +64,10 @@ class AzureCli:
             "AZURE_CORE_NO_COLOR": "true",
             "REQUESTS_CA_BUNDLE": str(self.azure.ca_file),
         }
+
+    def __call__(self, *arguments: str) -> Answer:
         done = subprocess.run(
-            [AZ, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False
+            [AZ, *arguments], env=self.environment(), capture_output=True, text=True, timeout=120, check=False
         )
         return Answer(done.returncode, done.stdout, done.stderr)
 
