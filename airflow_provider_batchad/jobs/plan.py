@@ -11,9 +11,15 @@ from airflow_provider_batchad.errors import Superseded
 from airflow_provider_batchad.jobs.naming import Attempt, job_id
 
 ALIVE = frozenset({"active", "disabling", "disabled", "enabling"})
+DEPLOYMENT_KEY = "airflow_deployment"
+DAG_KEY = "airflow_dag"
+RUN_KEY = "airflow_run"
+TASK_KEY = "airflow_task"
+MAP_INDEX_KEY = "airflow_map_index"
 OWNER_KEY = "airflow_task_instance"
 EPOCH_KEY = "airflow_epoch"
 TRY_KEY = "airflow_try"
+OUTLIVES_KEY = "airflow_outlives_task"
 DIGEST_KEY = "airflow_specification"
 
 
@@ -41,6 +47,7 @@ class Plan:
     :param outputs: files that each task must have left, for that job to be worth attaching to.
     :param max_output_bytes: how much of them is read.
     :param keeps_successes: a retry runs only the tasks that did not succeed in the jobs of earlier tries.
+    :param outlives_task: the job is to go on when its Airflow task is over.
     """
 
     prefix: str
@@ -53,6 +60,7 @@ class Plan:
     outputs: tuple[str, ...] = ()
     max_output_bytes: int = 0
     keeps_successes: bool = False
+    outlives_task: bool = False
 
     @property
     def job_id(self) -> str:
@@ -66,6 +74,7 @@ class Plan:
             OWNER_KEY: self.owner,
             EPOCH_KEY: str(self.attempt.epoch),
             TRY_KEY: str(self.attempt.number),
+            **({OUTLIVES_KEY: "true"} if self.outlives_task else {}),
         }
 
     def is_ours(self, job: Mapping[str, Any]) -> bool:

@@ -12,7 +12,9 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_batchad.errors import BatchServiceError, PermissionDenied, TasksRejected
 from airflow_provider_batchad.hooks.configuration import deployment
+from airflow_provider_batchad.hooks.task_instances import is_dags_test
 from airflow_provider_batchad.jobs.naming import Attempt, TaskInstanceName, first_try, job_prefix
+from airflow_provider_batchad.jobs.plan import DAG_KEY, DEPLOYMENT_KEY, MAP_INDEX_KEY, RUN_KEY, TASK_KEY
 from airflow_provider_batchad.jobs.submission import Plan, submit
 from airflow_provider_batchad.links import job_url
 from airflow_provider_batchad.operators.arguments import limit_of, output_names_of
@@ -49,18 +51,18 @@ def plan_attempt(operator: AzureBatchSubmitJobOperator, context: Context) -> Pla
         run_started=dag_run.start_date.isoformat(),
         task_id=ti.task_id,
         map_index=-1 if ti.map_index is None else ti.map_index,
-        nonce=_process_nonce() if _is_dags_test(dag_run) else "",
+        nonce=_process_nonce() if is_dags_test(dag_run) else "",
     )
     return Plan(
         prefix=job_prefix(name),
         attempt=Attempt(epoch=ti.max_tries, number=ti.try_number),
         first_try=first_try(max_tries=ti.max_tries, retries=ti.task.retries or 0),
         metadata={
-            **({"airflow_deployment": name.deployment} if name.deployment else {}),
-            "airflow_dag": name.dag_id,
-            "airflow_run": name.run_id,
-            "airflow_task": name.task_id,
-            "airflow_map_index": str(name.map_index),
+            **({DEPLOYMENT_KEY: name.deployment} if name.deployment else {}),
+            DAG_KEY: name.dag_id,
+            RUN_KEY: name.run_id,
+            TASK_KEY: name.task_id,
+            MAP_INDEX_KEY: str(name.map_index),
         },
         owner=str(ti.id),
         limit=limit_of(operator),
@@ -68,6 +70,7 @@ def plan_attempt(operator: AzureBatchSubmitJobOperator, context: Context) -> Pla
         outputs=output_names_of(operator),
         max_output_bytes=operator.max_output_bytes,
         keeps_successes=operator.retry == "failed_tasks",
+        outlives_task=not (operator.wait_for_completion and operator.cancel_on_kill),
     )
 
 
@@ -101,12 +104,6 @@ def submit_attempt(
     context["ti"].xcom_push(JOB_URL_XCOM_KEY, url)
     log_submission(operator.log, done, tasks=len(spec.tasks), url=url)
     return done
-
-
-def _is_dags_test(dag_run: Any) -> bool:
-    # ``airflow dags test`` deletes the run of that date and makes it again, with these two equal to the
-    # microsecond: nothing else tells one such run from the next.
-    return bool(dag_run.start_date == (dag_run.logical_date or dag_run.run_after))
 
 
 @cache
