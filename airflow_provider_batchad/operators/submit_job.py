@@ -126,6 +126,7 @@ class AzureBatchSubmitJobOperator(BaseOperator):
     def execute(self, context: Context) -> Any:
         """Submit, and wait unless told not to."""
         from airflow_provider_batchad.hooks import AzureBatchAdHook
+        from airflow_provider_batchad.jobs.following import Follower, followed
         from airflow_provider_batchad.jobs.waiting import WaitResult, wait_for_end
         from airflow_provider_batchad.operators.arguments import policy_of, specification_of, wait_of
         from airflow_provider_batchad.operators.attempt import plan_attempt, submit_attempt
@@ -155,7 +156,10 @@ class AzureBatchSubmitJobOperator(BaseOperator):
                 return job.job_id
             if self.deferrable:
                 self._defer(own, deadline, job.earlier, can_block=spec.can_block)
-            waited = hook.run(wait_for_end(own.job_id, wait, now=lambda: datetime.now(UTC)), switch.pause)
+            waiting = wait_for_end(own.job_id, wait, now=lambda: datetime.now(UTC))
+            submitted = [task_id for task_id in spec.task_ids if task_id not in job.kept]
+            follower = Follower(own.job_id, submitted, self.log.info)
+            waited = hook.run(followed(waiting, follower), switch.pause)
             if waited.result is WaitResult.BLOCKED:
                 own.end_blocked(hook, self.log, waited.message)
             ended = Ended.of(self, context, spec, policy, job_id=own.job_id, earlier=job.earlier)

@@ -187,11 +187,26 @@ class BatchModel:
                 return _json(_select(job.json(), request.query))
             case ["PATCH"] | ["DELETE"] | ["POST", "terminate" | "addtaskcollection"]:
                 return self._changes[request.operation](request, job)
+            case ["GET", "taskcounts"]:
+                return self._counts(job)
             case ["GET", "tasks"]:
                 return self._list(request, request.path)
             case [_, "tasks", task_id, "files", name]:
                 return self._file(request, job.tasks.get(task_id.casefold()), name)
         raise AssertionError(f"the model has no {request.method} {request.path}")
+
+    def _counts(self, job: ModelJob) -> BatchResponse:
+        counts = Counter(task.state for task in job.tasks.values())
+        ended = Counter(task.execution.get("result") for task in job.tasks.values())
+        return _json(
+            {
+                "taskCounts": {
+                    **{name: counts[name] for name in ("active", "running", "completed")},
+                    "succeeded": ended["success"],
+                    "failed": ended["failure"],
+                }
+            }
+        )
 
     def _create(self, request: BatchRequest) -> BatchResponse:
         body = json.loads(request.body or b"")
