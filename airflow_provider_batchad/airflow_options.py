@@ -52,7 +52,8 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
     "token_cache_dir": {
         "description": (
             "The directory of the shared tokens: the user's own, of mode 0700, made where it is missing. By "
-            "default batchad in $XDG_RUNTIME_DIR, $XDG_CACHE_HOME or ~/.cache, whichever is there first."
+            "default batchad in $XDG_RUNTIME_DIR, $XDG_CACHE_HOME or ~/.cache, whichever is there first. On "
+            "a volume, a folder below its mount: the mount itself is seldom the user's own."
         ),
         "version_added": "0.1.0",
         "type": "string",

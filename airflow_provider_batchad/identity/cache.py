@@ -7,7 +7,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Self
 
@@ -18,15 +18,13 @@ from airflow_provider_batchad.identity.cache_key import cache_key
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from filelock import BaseFileLock
-
     from airflow_provider_batchad.connection import BatchConnection
+    from airflow_provider_batchad.identity.file_lock import FileLock
     from airflow_provider_batchad.identity.tokens import AccessToken, PrincipalFacts
 
 _log = logging.getLogger(__name__)
 
 _LOOK_EVERY_SECONDS: Final = 1.0
-_TRY_LOCK_EVERY_SECONDS: Final = 0.1
 
 
 class CachedTokenRequest:
@@ -135,31 +133,24 @@ class CachedTokenRequest:
     @contextmanager
     def _turn(self, claims: str | None, rejected: str | None) -> Iterator[CacheEntry | None]:
         """Wait for this process's turn to ask; gives what another one found meanwhile."""
-        lock = self._file.lock()
-        held = lock is not None and self._wait(lock, claims, rejected)
-        try:
+        with self._file.lock() or nullcontext() as lock:
+            if lock is not None:
+                self._wait(lock, claims, rejected)
             yield self._find_lasting(claims, rejected)
-        finally:
-            if held and lock is not None:
-                lock.release()
 
-    def _wait(self, lock: BaseFileLock, claims: str | None, rejected: str | None) -> bool:
-        """Take the lock; ``False`` to go on without it: there is a token by now, or no use in waiting."""
-        from filelock import Timeout
-
+    def _wait(self, lock: FileLock, claims: str | None, rejected: str | None) -> None:
+        """Take the lock, or go on without it: there is a token by now, or no use in waiting."""
         give_up = time.monotonic() + self.patience_seconds * (1 + self._spread())
         while True:
             moment = max(0.0, min(_LOOK_EVERY_SECONDS, give_up - time.monotonic()))
             try:
-                lock.acquire(timeout=moment, poll_interval=_TRY_LOCK_EVERY_SECONDS)
-            except Timeout:
-                if self._find_lasting(claims, rejected) is not None:
-                    return False
-                if time.monotonic() >= give_up:
-                    _log.info("Another process has been asking for a token for Batch for too long.")
-                    return False
-            except (OSError, NotImplementedError):
+                if lock.acquire(moment):
+                    return
+            except OSError:
                 # The file system knows no locks: each process asks for itself, the last one's token stays.
-                return False
-            else:
-                return True
+                return
+            if self._find_lasting(claims, rejected) is not None:
+                return
+            if time.monotonic() >= give_up:
+                _log.info("Another process has been asking for a token for Batch for too long.")
+                return

@@ -16,7 +16,7 @@ from airflow_provider_batchad.identity.tokens import AccessToken
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from filelock import BaseFileLock
+    from airflow_provider_batchad.identity.file_lock import FileLock
 
 _log = logging.getLogger(__name__)
 
@@ -86,17 +86,14 @@ class TokenFile:
         self._on_secret = on_secret
         self._clock = clock
 
-    def lock(self) -> BaseFileLock | None:
+    def lock(self) -> FileLock | None:
         """The lock around look-up and request; nothing where the directory cannot be used."""
         try:
             with self._directory.opened() as files:
-                path = files.lock_path(self._key)
+                return files.lock(self._key)
         except OSError as error:
             self._warn(error)
             return None
-        from filelock import FileLock
-
-        return FileLock(path, mode=0o600, thread_local=False)
 
     def read(self) -> CacheEntry | None:
         """The entry, if it is whole, of this key, and valid."""

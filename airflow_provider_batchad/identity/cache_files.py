@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from airflow_provider_batchad.identity.file_lock import FileLock
+
 _LARGEST_BYTES: Final = 64 * 1024
 # No token lives longer than 28 hours (one that a client renews by claims challenges); a file that says more
 # was written by a clock that was wrong.
@@ -78,7 +80,7 @@ class PrivateDirectory:
                 raise NotPrivate("it belongs to another user")
             if found.st_mode & _OTHERS:
                 raise NotPrivate(f"its mode is {stat.S_IMODE(found.st_mode):04o} and not 0700")
-            yield OpenDirectory(descriptor, path, self._kind)
+            yield OpenDirectory(descriptor, self._kind)
         finally:
             os.close(descriptor)
 
@@ -86,15 +88,21 @@ class PrivateDirectory:
 class OpenDirectory:
     """The files of a directory that was checked, each known by a key of 64 hexadecimal digits."""
 
-    def __init__(self, descriptor: int, path: Path, kind: str = TOKENS) -> None:
+    def __init__(self, descriptor: int, kind: str = TOKENS) -> None:
         self._descriptor = descriptor
-        self._path = path
         self._kind = kind
         self._written = re.compile(rf"[0-9a-f]{{64}}\.{kind}(?P<temporary>\.[0-9a-f]{{16}})?", re.ASCII)
 
-    def lock_path(self, key: str) -> Path:
-        """The file to lock for the key; one of 256, so that none need ever be removed under a holder."""
-        return self._path / f"{key[:2]}.lock"
+    def lock(self, key: str) -> FileLock:
+        """The lock of the key, not yet taken; good after the directory is closed.
+
+        One of 256, so that none need ever be removed under a holder: two keys may share one, and then wait
+        for each other as long as for their own.
+
+        :raises OSError: its file cannot be opened.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        return FileLock(os.open(f"{key[:2]}.lock", flags, 0o600, dir_fd=self._descriptor))
 
     def _name(self, key: str) -> str:
         return f"{key}.{self._kind}"

@@ -71,14 +71,9 @@ class LoginFile:
             yield OpenLogin(files, self._key)
 
     def _open(self, held: ExitStack) -> OpenDirectory:
-        import filelock
-
         files = held.enter_context(PrivateDirectory(self._wanted or default_login_dir(), LOGINS).opened())
-        try:
-            held.enter_context(
-                filelock.FileLock(files.lock_path(self._key), timeout=_LOCK_SECONDS, mode=0o600)
-            )
-        except filelock.Timeout:
+        lock = held.enter_context(files.lock(self._key))
+        if not lock.acquire(_LOCK_SECONDS):
             # It is written whole or not at all: going around a lock costs a token request at worst.
             _log.info("Another process has held the login file for too long; it is not waited for.")
         return files

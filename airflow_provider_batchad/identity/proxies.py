@@ -83,7 +83,7 @@ def _fault_of(value: str) -> str | None:
 
 def _fault_of_parts(parts: SplitResult, value: str) -> str | None:
     """The same, once it is cut into its parts; whatever this raises is a fault too."""
-    from urllib3.util import parse_url
+    from requests.utils import prepend_scheme_if_needed
 
     try:
         _ = parts.port
@@ -96,7 +96,7 @@ def _fault_of_parts(parts: SplitResult, value: str) -> str | None:
         return "a user name cannot hold a colon (RFC 7617)."
     (user + password).encode("latin-1")
     parts.hostname.encode("idna")
-    parse_url(value)
+    prepend_scheme_if_needed(value, "http")
     return None
 
 

@@ -170,8 +170,64 @@ def test_logins_in_the_same_directory_are_left_alone(path):
 
 def test_locks_are_bounded_in_number(path):
     with PrivateDirectory(path).opened() as files:
-        assert files.lock_path(KEY).name == "ab.lock"
-        assert files.lock_path(KEY).parent == path
+        for key in (KEY, f"ab{'0' * 62}", OTHER):
+            files.lock(key).close()
+    assert names(path) == {"ab.lock", "cd.lock"}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in path.iterdir()} == {0o600}
+
+
+def test_a_lock_is_one_of_the_directory_that_was_checked(path, tmp_path):
+    with PrivateDirectory(path).opened() as files:
+        moved = path.rename(tmp_path / "moved")
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        path.symlink_to(elsewhere)
+        with files.lock(KEY) as lock:
+            assert lock.acquire(0)
+    assert names(moved) == {"ab.lock"}
+    assert names(elsewhere) == set()
+
+
+def test_a_link_in_a_locks_place_is_not_followed(path, tmp_path):
+    path.mkdir(parents=True, mode=0o700)
+    (path / "ab.lock").symlink_to(tmp_path / "made")
+    with PrivateDirectory(path).opened() as files, pytest.raises(OSError, match=r"."):
+        files.lock(KEY)
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_lock_has_one_holder_until_it_is_closed(path):
+    with PrivateDirectory(path).opened() as files:
+        first, second = files.lock(KEY), files.lock(KEY)
+    assert first.acquire(0)
+    assert not second.acquire(0.01)
+    first.close()
+    assert second.acquire(0)
+    second.close()
+    with pytest.raises(ValueError, match="closed"):
+        second.acquire(0)
+
+
+def test_a_forked_process_does_not_keep_its_parents_lock(path):
+    with PrivateDirectory(path).opened() as files:
+        held, other = files.lock(KEY), files.lock(KEY)
+    assert held.acquire(0)
+    parent, child = os.pipe(), os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(child[1], b"!")
+        os.read(parent[0], 1)
+        os._exit(0)
+    os.read(child[0], 1)
+    # As the system does where the parent is killed.
+    os.close(held._descriptor)
+    held._descriptor = None
+    assert other.acquire(0)
+    os.write(parent[1], b"!")
+    os.waitpid(pid, 0)
+    other.close()
+    for descriptor in (*parent, *child):
+        os.close(descriptor)
 
 
 def test_default_is_below_the_first_of_the_users_own_places(tmp_path, monkeypatch):
