@@ -96,7 +96,7 @@ def _fault_of_parts(parts: SplitResult, value: str) -> str | None:
         return "a user name cannot hold a colon (RFC 7617)."
     (user + password).encode("latin-1")
     parts.hostname.encode("idna")
-    prepend_scheme_if_needed(value, "http")
+    prepend_scheme_if_needed(value, "http")  # type: ignore[no-untyped-call]  # what requests reads it with
     return None
 
 
