@@ -11,9 +11,10 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Final, NoReturn, Self
 
-from airflow_provider_batchad.errors import BatchAdError
+from airflow_provider_batchad.errors import BatchAdError, Unreachable
 from airflow_provider_batchad.identity.cache_entry import CacheEntry, Cipher, TokenFile
 from airflow_provider_batchad.identity.cache_key import cache_key
+from airflow_provider_batchad.identity.cache_wait import WaitNote
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,10 +33,12 @@ class CachedTokenRequest:
 
     While one of them asks, the others wait for what it finds. One that takes longer than half a minute is not
     waited for; one that was killed holds nobody up, since the system takes its lock from it. Where the file
-    cannot be used, each process asks for itself, and one warning says why. Errors are not kept.
+    cannot be used, each process asks for itself, and one warning says why. Of errors, one alone is kept: that
+    Azure said to wait so long.
 
     :param request: asks for a token, with the claims of a challenge and the token that was refused.
     :param facts: who signs in, as far as ``request`` knows it.
+    :param wait: where it is noted that Azure said to wait.
     :param clock: the time in seconds since the epoch.
     :param spread: a number from 0 to 1, drawn anew for each wait, so that not all give up at once.
     """
@@ -48,12 +51,14 @@ class CachedTokenRequest:
         *,
         facts: Callable[[], PrincipalFacts],
         file: TokenFile,
+        wait: WaitNote,
         clock: Callable[[], float] = time.time,
         spread: Callable[[], float] = random.random,
     ) -> None:
         self._request = request
         self._facts = facts
         self._file = file
+        self._wait_note = wait
         self._clock = clock
         self._spread = spread
         self._used: CacheEntry | None = None
@@ -78,7 +83,8 @@ class CachedTokenRequest:
         """
         key = cache_key(connection, os.environ, encrypted_with=cipher.key_id)
         file = TokenFile(directory, key, cipher=cipher, on_secret=on_secret, clock=clock)
-        return cls(request, facts=facts, file=file, clock=clock)
+        wait = WaitNote(directory, key, cipher=cipher, clock=clock)
+        return cls(request, facts=facts, file=file, wait=wait, clock=clock)
 
     def __call__(self, claims: str | None, rejected: str | None) -> AccessToken:
         """A token, the same for all who ask before its end.
@@ -117,7 +123,7 @@ class CachedTokenRequest:
     def _ask(self, claims: str | None, rejected: str | None, valid: CacheEntry | None) -> AccessToken:
         asked_at = self._clock()
         try:
-            token = self._request(claims, rejected).dated(asked_at)
+            token = self._ask_anew(claims, rejected).dated(asked_at)
         except BatchAdError as error:
             if valid is None or self._clock() >= valid.token.expires_on:
                 raise
@@ -129,6 +135,14 @@ class CachedTokenRequest:
             CacheEntry(token=token, claims=claims, tenant_id=facts.tenant_id, client_id=facts.client_id)
         )
         return token
+
+    def _ask_anew(self, claims: str | None, rejected: str | None) -> AccessToken:
+        self._wait_note.check()
+        try:
+            return self._request(claims, rejected)
+        except Unreachable as error:
+            self._wait_note.keep(error)
+            raise
 
     @contextmanager
     def _turn(self, claims: str | None, rejected: str | None) -> Iterator[CacheEntry | None]:

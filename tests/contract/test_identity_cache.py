@@ -164,6 +164,17 @@ def test_a_holder_that_does_not_go_on_is_gone_around_and_spoils_nothing(machine)
     assert machine.counts()["tokens"] <= 1 + len(waiting)
 
 
+@pytest.mark.parametrize(("service", "operation"), [("entra", "Token"), ("keyvault", "Get Secret")])
+def test_what_one_process_is_told_to_wait_keeps_the_others_from_asking(machine, service, operation):
+    throttled = FaultRule(service=service, operation=operation, status=429, headers={"Retry-After": "250"})
+    fault = machine.azure.faults.add(throttled)
+    for process in [machine.start() for _ in range(PROCESSES)]:
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode != 0
+        assert "Unreachable" in errors
+    assert machine.azure.faults.hits(fault.id) == 1
+
+
 def test_a_token_that_was_refused_is_replaced_for_the_others_too(machine):
     first = machine.run()["token"]
     second = machine.run(refused=True)["token"]

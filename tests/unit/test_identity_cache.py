@@ -13,6 +13,7 @@ from airflow_provider_batchad.errors import CredentialRefused, Unreachable
 from airflow_provider_batchad.identity import cache_entry
 from airflow_provider_batchad.identity.cache import CachedTokenRequest
 from airflow_provider_batchad.identity.cache_entry import CacheEntry, TokenFile
+from airflow_provider_batchad.identity.cache_wait import WaitNote
 from airflow_provider_batchad.identity.tokens import AccessToken, PrincipalFacts, TokenCallback
 
 KEY = "ab" * 32
@@ -55,6 +56,7 @@ class Machine:
             self.request,
             facts=lambda: PrincipalFacts(sign_in="service_principal", tenant_id="t", client_id="c"),
             file=self.file(key, cipher),
+            wait=self.wait(key, cipher),
             clock=lambda: self.now,
             spread=lambda: 0.0,
         )
@@ -67,6 +69,9 @@ class Machine:
             on_secret=self.seen.append,
             clock=lambda: self.now,
         )
+
+    def wait(self, key: str = KEY, cipher: FernetCipher | None = None) -> WaitNote:
+        return WaitNote(self.directory, key, cipher=cipher or self.cipher, clock=lambda: self.now)
 
     @property
     def path(self) -> Path:
@@ -172,6 +177,7 @@ def test_who_signs_in_is_known_without_asking_the_vault(machine):
     reader = CachedTokenRequest(
         machine.request,
         facts=lambda: PrincipalFacts(sign_in="service_principal"),
+        wait=machine.wait(),
         file=machine.file(),
         clock=lambda: machine.now,
     )
