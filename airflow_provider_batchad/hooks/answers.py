@@ -20,12 +20,14 @@ from airflow_provider_batchad.identity.proxies import strike_proxy_passwords
 from airflow_provider_batchad.identity.unreachable import parse_retry_after
 from airflow_provider_batchad.jobs.redaction import redact_signatures
 from airflow_provider_batchad.jobs.rest import API_VERSION, BatchRequest, BatchResponse
+from airflow_provider_batchad.jobs.service_codes import MEANINGS, service_meaning_of
 
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError, HttpResponseError
     from azure.core.rest import HttpRequest
 
 _TRANSIENT = frozenset({408, 429, 500, 502, 503, 504})
+_BY_STATUS: dict[int, type[BatchServiceError]] = {404: NotFound, 409: Conflict}
 
 
 def http_request(request: BatchRequest) -> HttpRequest:
@@ -94,22 +96,15 @@ def _answered(
 def _classify(message: str, fields: dict[str, Any], principal: str) -> BatchServiceError:
     status, code = fields["status"], str(fields["code"] or "").casefold()
     if status == 401 or (status == 403 and code == "authenticationfailed"):
-        remedy = (
-            "A fresh token was refused too: the account URL, the tenant ID or the cloud of the connection do "
-            "not belong together, or the account does not take Microsoft Entra ID tokens."
-        )
-        return AccountRefusedToken(message, remedy=remedy, **fields)
+        return AccountRefusedToken(message, remedy=MEANINGS["AuthenticationFailed"].advice, **fields)
+    meaning = service_meaning_of(code)
+    advice = meaning.advice if meaning is not None else None
     if status == 403:
         actions = actions_for(fields["operation"])
-        remedy = explain_missing(actions, fields["operation"], principal)
+        remedy = advice or explain_missing(actions, fields["operation"], principal)
         return PermissionDenied(message, actions=actions, remedy=remedy, **fields)
-    if status == 404:
-        return NotFound(message, **fields)
-    if status == 409:
-        return Conflict(message, **fields)
-    if status in _TRANSIENT:
-        return ServiceUnavailable(message, **fields)
-    return BatchServiceError(message, **fields)
+    kind = _BY_STATUS.get(status, ServiceUnavailable if status in _TRANSIENT else BatchServiceError)
+    return kind(message, remedy=advice, **fields)
 
 
 def _text_of(message: object) -> str:

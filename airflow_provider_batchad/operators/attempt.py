@@ -15,6 +15,7 @@ from airflow_provider_batchad.hooks.configuration import deployment
 from airflow_provider_batchad.hooks.task_instances import is_dags_test
 from airflow_provider_batchad.jobs.naming import Attempt, TaskInstanceName, first_try, job_prefix
 from airflow_provider_batchad.jobs.plan import DAG_KEY, DEPLOYMENT_KEY, MAP_INDEX_KEY, RUN_KEY, TASK_KEY
+from airflow_provider_batchad.jobs.service_codes import is_authors_error
 from airflow_provider_batchad.jobs.submission import Plan, submit
 from airflow_provider_batchad.links import job_url
 from airflow_provider_batchad.operators.arguments import limit_of, output_names_of
@@ -30,14 +31,6 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.jobs.spec import JobSpec
     from airflow_provider_batchad.jobs.submission import Submitted
     from airflow_provider_batchad.operators.submit_job import AzureBatchSubmitJobOperator
-
-AUTHORS_ERRORS = (
-    "InvalidApplicationPackageReferences",
-    "InvalidPropertyValue",
-    "JobPreparationTaskNotSpecified",
-    "MissingRequiredProperty",
-    "PoolNotFound",
-)
 
 
 def plan_attempt(operator: AzureBatchSubmitJobOperator, context: Context) -> Plan:
@@ -93,7 +86,7 @@ def submit_attempt(
     except (PermissionDenied, TasksRejected) as error:
         raise AirflowFailException(str(error)) from error
     except BatchServiceError as error:
-        if error.is_code(*AUTHORS_ERRORS):
+        if is_authors_error(error.code):
             raise AirflowFailException(str(error)) from error
         raise
     connection = hook.connection

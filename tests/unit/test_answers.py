@@ -118,7 +118,7 @@ def test_the_message_has_what_was_asked_and_all_that_the_service_said() -> None:
     values = {"PropertyName": "priority", "Reason": "too high"}
     body = error_body("InvalidPropertyValue", "The value is invalid.", values)
     error = refused(400, body, {"request-id": "66-39"})
-    assert str(error) == (
+    assert error.message == (
         f"Create Job on {ACCOUNT_URL}: HTTP 400 InvalidPropertyValue - The value is invalid. "
         "(PropertyName: priority; Reason: too high) [request-id 66-39]"
     )
