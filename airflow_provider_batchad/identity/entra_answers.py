@@ -12,6 +12,7 @@ from airflow_provider_batchad.identity.entra_errors import explain_entra_error
 from airflow_provider_batchad.identity.proxies import check_proxy, strike_proxy_passwords
 from airflow_provider_batchad.identity.tokens import AccessToken
 from airflow_provider_batchad.identity.unreachable import is_outage, parse_retry_after
+from airflow_provider_batchad.identity.whole_answer import bounded
 
 if TYPE_CHECKING:
     import requests
@@ -76,10 +77,10 @@ class EntraHttp:
 
         for _ in range(self._attempts - 1):
             try:
-                return self._session.request(method, url, **settings)
+                return bounded(lambda: self._session.request(method, url, **settings))
             except BrokenConnection:
                 continue
-        return self._session.request(method, url, **settings)
+        return bounded(lambda: self._session.request(method, url, **settings))
 
 
 def read_token(found: Any, asked_at: float) -> AccessToken | None:

@@ -10,6 +10,7 @@ from airflow_provider_batchad.identity.proxies import check_proxy
 from airflow_provider_batchad.identity.unreachable import AnswerWatch
 from airflow_provider_batchad.identity.validity import Validity, ValidityWatch
 from airflow_provider_batchad.identity.vault_errors import explain_vault_error
+from airflow_provider_batchad.identity.whole_answer import bounded_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,12 +132,12 @@ class KeyVault:
                 self._credential,
                 verify_challenge_resource=self._verify_challenge_resource,
                 retry_total=self._retries,
-                connection_timeout=_CONNECT_SECONDS,
-                read_timeout=_READ_SECONDS,
+                transport=bounded_transport(
+                    connection_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS, **options
+                ),
                 # What answers elsewhere is not this vault, whatever it says.
                 permit_redirects=False,
                 **self._vault_watch.hooks(),
-                **options,
             )
         return self._client
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, assert_never
 
 from airflow_provider_batchad.connection_form import VaultSignIn
 from airflow_provider_batchad.errors import VaultError
+from airflow_provider_batchad.identity.whole_answer import bounded_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,12 +96,15 @@ def make_default_credential(
 
 def credential_settings(cloud: AzureCloud, retries: int, watch: AnswerWatch) -> dict[str, Any]:
     """What every credential of azure-identity is given for a cloud."""
-    settings: dict[str, Any] = {"retry_total": retries, **_TIMEOUTS, **watch.hooks()}
+    verify = {"connection_verify": cloud.ca_file} if cloud.ca_file is not None else {}
+    settings: dict[str, Any] = {
+        "retry_total": retries,
+        "transport": bounded_transport(**_TIMEOUTS, **verify),
+        **watch.hooks(),
+    }
     if cloud.custom:
         # It asks login.microsoftonline.com whether it knows the authority, which it cannot.
         settings["disable_instance_discovery"] = True
-    if cloud.ca_file is not None:
-        settings["connection_verify"] = cloud.ca_file
     return settings
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.faults import FaultRule
+
+_SECONDS_A_BYTE: Final = 0.1
 
 
 async def break_answer(
@@ -35,6 +38,8 @@ async def break_answer(
         response.body = bytes(byte ^ 0x80 for byte in response.body)
     elif rule.broken == "truncate":
         return await _send_half(request, response, bytes(response.body))
+    elif rule.broken == "drip":
+        return await _send_slowly(request, response, bytes(response.body))
     return response
 
 
@@ -59,6 +64,16 @@ async def _send_half(request: web.Request, response: web.Response, body: bytes) 
     if request.transport is not None:
         request.transport.close()
     return partial
+
+
+async def _send_slowly(request: web.Request, response: web.Response, body: bytes) -> web.StreamResponse:
+    slow = web.StreamResponse(status=response.status, headers=response.headers)
+    slow.content_length = len(body)
+    await slow.prepare(request)
+    for byte in body:
+        await slow.write(bytes((byte,)))
+        await asyncio.sleep(_SECONDS_A_BYTE)
+    return slow
 
 
 def _reset(request: web.Request) -> None:

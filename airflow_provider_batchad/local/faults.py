@@ -32,7 +32,8 @@ class FaultRule:
     :param code: the service's error code in that answer; the usual one of the status by default.
     :param body: the whole body of that answer, in place of the service's error.
     :param broken: ``reset`` the connection without an answer; ``truncate`` the body half-way; ``garble`` it
-        (same length, not what it was). The contents of files are streamed: only ``reset`` breaks them.
+        (same length, not what it was); ``drip`` it, ten bytes a second. The contents of files are streamed:
+        only ``reset`` breaks them.
     :param delay_seconds: wait so long first, in real time. Alone: a slow but good answer.
     :param hold: wait until the rule is removed.
     :param skip: let this many matching requests pass first.
@@ -48,7 +49,7 @@ class FaultRule:
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     code: str | None = None
     body: str | None = None
-    broken: Literal["reset", "truncate", "garble"] | None = None
+    broken: Literal["reset", "truncate", "garble", "drip"] | None = None
     delay_seconds: float = 0.0
     hold: bool = False
     skip: int = 0
@@ -62,8 +63,8 @@ class FaultRule:
             raise ValueError(f"service must be one of {', '.join(SERVICES)}, not {self.service!r}")
         if self.when not in ("before", "after"):
             raise ValueError(f"when must be 'before' or 'after', not {self.when!r}")
-        if self.broken not in (None, "reset", "truncate", "garble"):
-            raise ValueError(f"broken must be 'reset', 'truncate' or 'garble', not {self.broken!r}")
+        if self.broken not in (None, "reset", "truncate", "garble", "drip"):
+            raise ValueError(f"broken must be 'reset', 'truncate', 'garble' or 'drip', not {self.broken!r}")
         if self.status is not None and not 200 <= self.status <= 599:
             raise ValueError(f"status must be 200 to 599, not {self.status}")
         if self.status is not None and self.broken == "reset":

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import pytest
 from urllib3.util import connection as urllib3_connection
 
-from airflow_provider_batchad.identity import entra_answers, vault
+from airflow_provider_batchad.identity import entra_answers, vault, whole_answer
 from airflow_provider_batchad.identity.credential import AsyncCallbackCredential, CallbackCredential
 from airflow_provider_batchad.identity.patience import Patience
 from airflow_provider_batchad.identity.tokens import TokenCallback
@@ -45,6 +45,7 @@ class Fault:
     entra: str
     waits: tuple[float, float] | None = (0.0, 1.0)
     short_timeout: bool = False
+    short_bound: bool = False
 
 
 SILENT = "did not answer"
@@ -91,6 +92,7 @@ FAULTS = {
     "500, numbered": Fault(
         rule=lambda: {"status": 500, "body": numbered(50000, "server_error")}, entra="answered 500"
     ),
+    "drips": Fault(rule=lambda: {"broken": "drip"}, entra=SILENT, short_bound=True),
     "truncated": Fault(rule=lambda: {"broken": "truncate"}, entra=SILENT),
     "HTML": Fault(
         rule=lambda: {"status": 200, "body": HTML, "headers": {"Content-Type": "text/html"}}, entra=STRANGE
@@ -184,6 +186,9 @@ class Asker:
                     shortened.setattr(entra_answers, "_TIMEOUT_SECONDS", (10, 0.2))
                 elif fault.short_timeout:
                     shortened.setattr(vault, "_READ_SECONDS", 0.2)
+                if fault.short_bound:
+                    # Its time limit for a byte never passes.
+                    shortened.setattr(whole_answer, "LONGEST_SECONDS", 0.2)
                 yield lambda: azure.faults.hits(rule.id)
         finally:
             azure.faults.remove(rule.id)

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from airflow_provider_batchad.errors import Unreachable
+from airflow_provider_batchad.identity import whole_answer
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.local.faults import FaultRule
 from airflow_provider_batchad.local.server import LocalAzure
 from tests.contract.signing_in import SigningIn, running
+from tests.contract.ways import WITHOUT_VAULT
 
 HTML = "<!doctype html><html><body>Sign in to the guest network</body></html>"
 FAULTS: dict[str, dict[str, Any]] = {
@@ -200,3 +202,21 @@ def test_no_secret_in_what_an_outage_says(signing_in):
     told = "".join(traceback.format_exception(caught.value))
     assert signing_in.secret in signing_in.seen
     assert [len(secret) for secret in signing_in.seen if secret in told] == []
+
+
+def test_an_answer_that_drips_is_not_waited_for(signing_in, monkeypatch):
+    """Each byte comes within the client's time limit for one."""
+    monkeypatch.setattr(whole_answer, "LONGEST_SECONDS", 0.3)
+    as_machine = {"sign_in": "managed_identity", "login": None, "tenant_id": None, **WITHOUT_VAULT}
+    for service, step, connection in (
+        ("entra", "token", {}),
+        ("keyvault", "vault", {}),
+        ("identity", "vault", {}),
+        ("identity", "token", as_machine),
+    ):
+        rule = signing_in.azure.faults.add(FaultRule(service=service, broken="drip"))
+        with pytest.raises(Unreachable, match="the whole answer did not come") as caught:
+            signing_in.callback(**connection)()
+        assert caught.value.step == step
+        assert signing_in.azure.faults.hits(rule.id) == 1
+        signing_in.azure.faults.remove(rule.id)

@@ -44,6 +44,17 @@ def test_reset_ends_the_connection_without_an_answer(
     assert session.get(url).status_code == 200
 
 
+def test_dripping_body_comes_byte_by_byte(
+    local_azure: LocalAzure, session: requests.Session, url: str
+) -> None:
+    local_azure.faults.add(FaultRule(status=200, body="slow", broken="drip", times=1))
+    response = session.get(url, stream=True)
+    blocks = []
+    while block := response.raw.read1():
+        blocks.append(block)
+    assert blocks == [b"s", b"l", b"o", b"w"]
+
+
 def test_truncated_body_ends_half_way(local_azure: LocalAzure, session: requests.Session, url: str) -> None:
     whole = len(session.get(url).content)
     local_azure.faults.add(FaultRule(broken="truncate", times=1))

@@ -58,8 +58,9 @@ def add_fault_arguments(parser: AcceptsArguments) -> None:
     parser.add_argument("--body", metavar="TEXT", help="with --status: the whole body, as it is")
     parser.add_argument(
         "--broken",
-        choices=("reset", "truncate", "garble"),
-        help="reset the connection, send half of the body, or send other bytes in its place",
+        choices=("reset", "truncate", "garble", "drip"),
+        help="reset the connection, send half of the body, send other bytes in its place, or send it byte by "
+        "byte, ten a second",
     )
     parser.add_argument(
         "--delay",

@@ -68,7 +68,7 @@ class FaultBody(_Body):
     headers: dict[str, str] = Field(default_factory=dict)
     code: str | None = None
     body: str | None = None
-    broken: Literal["reset", "truncate", "garble"] | None = None
+    broken: Literal["reset", "truncate", "garble", "drip"] | None = None
     delay_seconds: float = Field(default=0.0, ge=0.0)
     hold: bool = False
     skip: int = Field(default=0, ge=0)
