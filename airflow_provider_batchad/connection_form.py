@@ -205,8 +205,8 @@ EXTRA_FIELDS: Final = (
     FormField(
         name="least_privilege",
         label="Least privilege",
-        help_text="Kept for what becomes of requests that a DAG has not declared. Without effect in this "
-        "version: nothing is refused or warned of, whatever is chosen.",
+        help_text="What becomes of a request that the operator or hook which makes it has not declared: "
+        "refused before it is sent (enforce), logged as a warning (warn), or sent (off).",
         section=_ACCOUNT,
         choices=tuple(LeastPrivilege),
         default=LeastPrivilege.ENFORCE,

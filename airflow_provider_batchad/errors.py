@@ -6,6 +6,7 @@
     ├── ConnectionFieldError      a field of the Airflow connection is missing, wrong or contradictory
     ├── CloudConfigurationError   ``[batchad] clouds`` of the Airflow configuration is wrong
     ├── ProxyConfigurationError   ``HTTPS_PROXY`` or its like is no proxy that can be used
+    ├── RoleFileError             a file is no role definition
     ├── SignInError               no token: says at which step (Key Vault, managed identity, Entra ID)
     │   ├── VaultError            Key Vault refused, or does not hold, what the connection names
     │   ├── CredentialRefused     Entra ID refused the secret or certificate itself
@@ -17,6 +18,7 @@
     │   ├── NotFound              404
     │   ├── Conflict              409: look at ``code``
     │   └── ServiceUnavailable    408, 429 and 5xx: trying again can help
+    ├── UndeclaredRequest         a request outside of what the code that makes it has declared
     ├── ForeignHostRefused        a request with a token was about to go to another host than the account's
     ├── Superseded                a later try of the same Airflow task has the job
     ├── TasksRejected             Batch refused tasks for what they say: the author's error
@@ -80,6 +82,10 @@ class ProxyConfigurationError(BatchAdError):
     def __init__(self, message: str, *, variable: str, remedy: str | None = None) -> None:
         self.variable = variable
         super().__init__(f"Environment variable {variable}: {message}", remedy=remedy)
+
+
+class RoleFileError(BatchAdError):
+    """What was read is no role definition; names what is wrong in it."""
 
 
 class SignInError(BatchAdError):
@@ -193,6 +199,21 @@ class ServiceUnavailable(BatchServiceError):
     """408, 429 and 5xx: trying again can help."""
 
     retryable = True
+
+
+class UndeclaredRequest(BatchAdError):
+    """A request that the code which makes it has not declared; it was not sent.
+
+    :param operation: the REST operation, or method and path of one that nobody knows.
+    :param actions: what is not declared.
+    """
+
+    def __init__(
+        self, message: str, *, operation: str, actions: tuple[str, ...], remedy: str | None = None
+    ) -> None:
+        self.operation = operation
+        self.actions = actions
+        super().__init__(message, remedy=remedy)
 
 
 class ForeignHostRefused(BatchAdError):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_batchad.access.actions import actions_for, explain_missing
+from airflow_provider_batchad.access.actions import explain_missing
+from airflow_provider_batchad.access.operations import BY_NAME, need_of
 from airflow_provider_batchad.errors import (
     AccountRefusedToken,
     BatchAdError,
@@ -90,19 +91,22 @@ def _answered(
         "details": details,
         "retry_after_seconds": parse_retry_after(headers),
     }
-    return _classify(message, fields, principal)
+    return _classify(message, fields, principal, request.body)
 
 
-def _classify(message: str, fields: dict[str, Any], principal: str) -> BatchServiceError:
+def _classify(message: str, fields: dict[str, Any], principal: str, body: bytes | None) -> BatchServiceError:
     status, code = fields["status"], str(fields["code"] or "").casefold()
     if status == 401 or (status == 403 and code == "authenticationfailed"):
         return AccountRefusedToken(message, remedy=MEANINGS["AuthenticationFailed"].advice, **fields)
     meaning = service_meaning_of(code)
     advice = meaning.advice if meaning is not None else None
     if status == 403:
-        actions = actions_for(fields["operation"])
+        operation = BY_NAME.get(fields["operation"])
+        actions = need_of(operation, body).all() if operation is not None else ()
         remedy = advice or explain_missing(actions, fields["operation"], principal)
-        return PermissionDenied(message, actions=actions, remedy=remedy, **fields)
+        return PermissionDenied(
+            message, actions=tuple(action.value for action in actions), remedy=remedy, **fields
+        )
     kind = _BY_STATUS.get(status, ServiceUnavailable if status in _TRANSIENT else BatchServiceError)
     return kind(message, remedy=advice, **fields)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_batchad.access.declaration import declaration_of
 from airflow_provider_batchad.connection_form import (
     CONNECTION_TYPE,
     CONNECTION_TYPE_NAME,
@@ -16,7 +17,7 @@ from airflow_provider_batchad.connection_form import (
 from airflow_provider_batchad.jobs.rest import run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from azure.batch import BatchClient
 
@@ -33,6 +34,11 @@ class AzureBatchAdHook(BaseHook):
     Source: `Batch service REST API <https://learn.microsoft.com/rest/api/batchservice/>`__.
 
     :param batchad_conn_id: id of an Airflow connection of type ``azure_batch_ad``.
+    :param actions: the actions and data actions that the code needs which uses this hook, such as
+        ``["jobs/read", "jobs/write"]``. Where the connection's ``least_privilege`` is ``enforce``, any other
+        request is refused before it is sent; without ``actions``, jobs may be read, with a warning.
+        An operator's own requests go by what the operator declares.
+    :raises ValueError: one of ``actions`` is no action of the Batch service.
     """
 
     conn_name_attr = "batchad_conn_id"
@@ -40,8 +46,11 @@ class AzureBatchAdHook(BaseHook):
     conn_type = CONNECTION_TYPE
     hook_name = CONNECTION_TYPE_NAME
 
-    def __init__(self, batchad_conn_id: str = default_conn_name) -> None:
+    def __init__(
+        self, batchad_conn_id: str = default_conn_name, *, actions: Iterable[str] | None = None
+    ) -> None:
         super().__init__()
+        self._declaration = declaration_of(type(self).__name__, actions)
         self.batchad_conn_id = batchad_conn_id
         self._client: BatchClient | None = None
         self._impatient = False
@@ -79,7 +88,12 @@ class AzureBatchAdHook(BaseHook):
         if self._client is None:
             from airflow_provider_batchad.hooks.clients import batch_client
 
-            self._client = batch_client(self.connection, self.token_callback, impatient=self._impatient)
+            self._client = batch_client(
+                self.connection,
+                self.token_callback,
+                declaration=self._declaration,
+                impatient=self._impatient,
+            )
         return self._client
 
     def send(self, request: BatchRequest) -> BatchResponse:
@@ -126,7 +140,7 @@ class AzureBatchAdHook(BaseHook):
         from airflow_provider_batchad.hooks.check import check_connection
 
         # The web page waits for the answer: nothing is asked twice, and nobody is waited for long.
-        asking = AzureBatchAdHook(self.batchad_conn_id)
+        asking = AzureBatchAdHook(self.batchad_conn_id, actions=("jobs/read", "jobs/write"))
         asking._impatient = True
         return check_connection(asking)
 

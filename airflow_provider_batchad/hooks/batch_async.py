@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from airflow_provider_batchad.access.declaration import declaration_of
 from airflow_provider_batchad.hooks.batch import AzureBatchAdHook
 from airflow_provider_batchad.jobs.rest import Pause
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from azure.batch.aio import BatchClient
 
     from airflow_provider_batchad.connection import BatchConnection
@@ -27,9 +30,17 @@ class AzureBatchAdAsyncHook:
     Source: `Batch service REST API <https://learn.microsoft.com/rest/api/batchservice/>`__.
 
     :param batchad_conn_id: id of an Airflow connection of type ``azure_batch_ad``.
+    :param actions: what the code needs which uses this hook, as for :class:`AzureBatchAdHook`.
+    :raises ValueError: one of ``actions`` is no action of the Batch service.
     """
 
-    def __init__(self, batchad_conn_id: str = AzureBatchAdHook.default_conn_name) -> None:
+    def __init__(
+        self,
+        batchad_conn_id: str = AzureBatchAdHook.default_conn_name,
+        *,
+        actions: Iterable[str] | None = None,
+    ) -> None:
+        self._declaration = declaration_of(type(self).__name__, actions)
         self.batchad_conn_id = batchad_conn_id
         self._connection: BatchConnection | None = None
         self._borrowed: list[SharedClient] = []
@@ -57,7 +68,7 @@ class AzureBatchAdAsyncHook:
             from airflow_provider_batchad.hooks.shared import borrow_client
 
             # Two who ask this hook at once borrow twice; closing gives all of it back.
-            self._borrowed.append(await borrow_client(await self.get_connection()))
+            self._borrowed.append(await borrow_client(await self.get_connection(), self._declaration))
         return self._borrowed[0]
 
     async def send(self, request: BatchRequest) -> BatchResponse:

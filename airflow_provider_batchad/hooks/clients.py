@@ -8,6 +8,8 @@ import azure.batch
 import azure.batch.aio
 from azure.core.pipeline.policies import AsyncRetryPolicy, RetryPolicy, SansIOHTTPPolicy
 
+from airflow_provider_batchad.access.guard import Guard
+from airflow_provider_batchad.connection_form import LeastPrivilege
 from airflow_provider_batchad.identity.credential import (
     AsyncCallbackCredential,
     AsyncTokenPolicy,
@@ -19,6 +21,7 @@ from airflow_provider_batchad.identity.proxies import check_proxy
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest, PipelineResponse
 
+    from airflow_provider_batchad.access.declaration import Declaration
     from airflow_provider_batchad.connection import BatchConnection
     from airflow_provider_batchad.identity.tokens import TokenCallback
 
@@ -63,10 +66,15 @@ class ReadErrorBody(SansIOHTTPPolicy[Any, Any]):
 
 
 def batch_client(
-    connection: BatchConnection, callback: TokenCallback, *, impatient: bool = False
+    connection: BatchConnection,
+    callback: TokenCallback,
+    *,
+    declaration: Declaration | None = None,
+    impatient: bool = False,
 ) -> azure.batch.BatchClient:
     """The sync client of the connection's account.
 
+    :param declaration: what its one user may ask for, where the context declares nothing.
     :param impatient: asks once, and gives up within seconds.
     :raises ProxyConfigurationError: the environment's proxy cannot be used.
     """
@@ -76,14 +84,17 @@ def batch_client(
         CallbackCredential(callback),
         authentication_policy=TokenPolicy(callback, connection.account_url),
         retry_policy=ShortRetryPolicy(**(_NO_RETRIES if impatient else _RETRIES)),
-        **_options(connection),
+        **_options(connection, declaration),
         **(_IMPATIENT if impatient else _PATIENT),
     )
 
 
-def async_batch_client(connection: BatchConnection, callback: TokenCallback) -> azure.batch.aio.BatchClient:
+def async_batch_client(
+    connection: BatchConnection, callback: TokenCallback, *, declaration: Declaration | None = None
+) -> azure.batch.aio.BatchClient:
     """The async client of the connection's account.
 
+    :param declaration: what all of its users may ask for, where the context declares nothing.
     :raises ProxyConfigurationError: the environment's proxy cannot be used.
     """
     check_proxy(connection.account_url, asynchronous=True)
@@ -92,14 +103,17 @@ def async_batch_client(connection: BatchConnection, callback: TokenCallback) -> 
         AsyncCallbackCredential(callback),
         authentication_policy=AsyncTokenPolicy(callback, connection.account_url),
         retry_policy=AsyncShortRetryPolicy(**_RETRIES),
-        **_options(connection),
+        **_options(connection, declaration),
         **_PATIENT,
     )
 
 
-def _options(connection: BatchConnection) -> dict[str, Any]:
+def _options(connection: BatchConnection, declaration: Declaration | None) -> dict[str, Any]:
     ca_file = connection.cloud.ca_file
+    mode = connection.least_privilege
+    guard = Guard(enforce=mode is LeastPrivilege.ENFORCE, own=declaration)
     return {
+        "per_call_policies": [] if mode is LeastPrivilege.OFF else [guard],
         # A redirect would take the request to a host that the connection does not name.
         "permit_redirects": False,
         "custom_hook_policy": ReadErrorBody(),

@@ -73,7 +73,7 @@ def looking(conn_id: str) -> Iterator[AzureBatchAdHook]:
 
     quieten_sdks()
     try:
-        with AzureBatchAdHook(conn_id) as hook:
+        with AzureBatchAdHook(conn_id, actions=("jobs/read", "jobs/write")) as hook:
             yield hook
     except AirflowNotFoundException:
         raise LookFailed(f"Airflow has no connection {conn_id!r}.") from None

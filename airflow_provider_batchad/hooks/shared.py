@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from azure.batch.aio import BatchClient
 
+    from airflow_provider_batchad.access.declaration import Declaration
     from airflow_provider_batchad.connection import BatchConnection
     from airflow_provider_batchad.identity.tokens import TokenCallback
 
-    _Key = tuple[asyncio.AbstractEventLoop, BatchConnection]
+    _Key = tuple[asyncio.AbstractEventLoop, BatchConnection, Declaration | None]
 
 _CLIENTS: Final = "airflow_provider_batchad.hooks.clients"
 _SECONDS_TO_LOOK_UP: Final = 30.0
@@ -30,17 +31,19 @@ class SharedClient:
     users: int = 0
 
 
-async def borrow_client(connection: BatchConnection) -> SharedClient:
+async def borrow_client(connection: BatchConnection, declaration: Declaration | None = None) -> SharedClient:
     """The client of this loop for what the connection resolves to; to be given back once.
 
     Connections that differ in nothing but their ids share one.
+
+    :param declaration: what its users may ask for, where the context declares nothing.
     """
     if _CLIENTS not in sys.modules:
         # It takes most of a second, in which the loop would answer nobody.
         await asyncio.to_thread(__import__, _CLIENTS)
     for key in [key for key in _shared if key[0].is_closed()]:
         del _shared[key]
-    key = (asyncio.get_running_loop(), replace(connection, conn_id=""))
+    key = (asyncio.get_running_loop(), replace(connection, conn_id=""), declaration)
     found = _shared.get(key)
     if found is None:
         found = _shared[key] = _make(connection, key)
@@ -73,4 +76,5 @@ def _make(connection: BatchConnection, key: _Key) -> SharedClient:
         return again.result(timeout=_SECONDS_TO_LOOK_UP)
 
     callback = token_callback(connection, on_secret=masker_on_loop(loop), reload=reload)
-    return SharedClient(client=async_batch_client(connection, callback), callback=callback, key=key)
+    client = async_batch_client(connection, callback, declaration=key[2])
+    return SharedClient(client=client, callback=callback, key=key)

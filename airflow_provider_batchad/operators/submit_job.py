@@ -10,10 +10,12 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 
 from airflow_provider_batchad.errors import JobFailed, ServiceUnavailable, Unreachable
 from airflow_provider_batchad.links import AzureBatchJobLink
+from airflow_provider_batchad.operators.declaring import DeclaresActions, declaring
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_batchad.access.wanted import Wanted
     from airflow_provider_batchad.hooks import AzureBatchAdHook
     from airflow_provider_batchad.operators.ending import OwnJob
     from airflow_provider_batchad.operators.kill_switch import KillSwitch
@@ -23,7 +25,7 @@ Retry = Literal["all_tasks", "failed_tasks"]
 Cleanup = Literal["keep", "delete", "delete_on_success"]
 
 
-class AzureBatchSubmitJobOperator(BaseOperator):
+class AzureBatchSubmitJobOperator(DeclaresActions, BaseOperator):
     """Submit a Batch job exactly once, wait for its end, and bring back what it says.
 
     Source: `Create Job <https://learn.microsoft.com/rest/api/batchservice/jobs/create-job>`__ and `Create
@@ -123,6 +125,14 @@ class AzureBatchSubmitJobOperator(BaseOperator):
         self.deferrable = deferrable
         self._kill_switch: KillSwitch | None = None
 
+    @classmethod
+    def wanted_actions(cls, arguments: Mapping[str, Any]) -> Iterable[Wanted]:
+        """Reading and writing jobs; deleting them for a ``cleanup``, and writing pools for an auto pool."""
+        from airflow_provider_batchad.operators.submit_job_actions import wanted_by_submit_job
+
+        return wanted_by_submit_job(arguments)
+
+    @declaring
     def execute(self, context: Context) -> Any:
         """Submit, and wait unless told not to."""
         from airflow_provider_batchad.hooks import AzureBatchAdHook
@@ -165,6 +175,7 @@ class AzureBatchSubmitJobOperator(BaseOperator):
             ended = Ended.of(self, context, spec, policy, job_id=own.job_id, earlier=job.earlier)
             return finish(hook, self.log, ended)
 
+    @declaring
     def execute_complete(
         self,
         context: Context,

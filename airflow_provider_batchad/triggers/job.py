@@ -11,6 +11,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from airflow_provider_batchad.access.declaration import Declaration
+
 UNREACHABLE = "unreachable"
 FAILED = "failed"
 
@@ -99,6 +101,7 @@ class AzureBatchJobTrigger(BaseTrigger):
         await asyncio.shield(ending)
 
     async def _end_unwanted(self) -> None:
+        from airflow_provider_batchad.access.declaration import declared
         from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook
         from airflow_provider_batchad.jobs.termination import terminate
         from airflow_provider_batchad.triggers.killed import why_killed
@@ -110,14 +113,21 @@ class AzureBatchJobTrigger(BaseTrigger):
                 self.log.info("Batch job %s is left to whoever waits for it.", self.job_id)
                 return
             owner = str(task_instance.id) if task_instance is not None else None
-            async with AzureBatchAdAsyncHook(self.batchad_conn_id) as hook:
-                if await hook.run(terminate(self.job_id, reason, etag=self.etag, owner=owner)):
-                    self.log.info("Terminated Batch job %s: %s", self.job_id, reason)
+            with declared(self._declaration()):
+                async with AzureBatchAdAsyncHook(self.batchad_conn_id) as hook:
+                    if await hook.run(terminate(self.job_id, reason, etag=self.etag, owner=owner)):
+                        self.log.info("Terminated Batch job %s: %s", self.job_id, reason)
         except Exception:
             # Nobody may be left to raise to.
             self.log.exception("Batch job %s could not be told to end; it keeps its time limit.", self.job_id)
 
+    def _declaration(self) -> Declaration:
+        from airflow_provider_batchad.access.declaration import Declaration
+
+        return Declaration.of(type(self).__name__, ("jobs/read", "jobs/write"))
+
     async def _wait(self) -> tuple[str, str]:
+        from airflow_provider_batchad.access.declaration import declared
         from airflow_provider_batchad.errors import BatchAdError
         from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook
         from airflow_provider_batchad.jobs.waiting import Wait, wait_for_end
@@ -129,8 +139,9 @@ class AzureBatchJobTrigger(BaseTrigger):
         )
         self.log.info("Waiting for Batch job %s.", self.job_id)
         try:
-            async with AzureBatchAdAsyncHook(self.batchad_conn_id) as hook:
-                waited = await hook.run(wait_for_end(self.job_id, wait, now=lambda: datetime.now(UTC)))
+            with declared(self._declaration()):
+                async with AzureBatchAdAsyncHook(self.batchad_conn_id) as hook:
+                    waited = await hook.run(wait_for_end(self.job_id, wait, now=lambda: datetime.now(UTC)))
         except BatchAdError as error:
             return (UNREACHABLE if error.retryable else FAILED), str(error)
         return waited.result.value, waited.message

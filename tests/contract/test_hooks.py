@@ -34,6 +34,7 @@ from tests.contract.batch_fixtures import eventually
 from tests.contract.signing_in import SigningIn, running
 
 Send = Callable[[BatchRequest], BatchResponse]
+DECLARED = ("jobs/read", "jobs/write")
 NEW_JOB = {"id": "j1", "poolInfo": {"poolId": "cpu"}}
 
 
@@ -56,11 +57,11 @@ def send(request: pytest.FixtureRequest, signing_in: SigningIn, monkeypatch: pyt
     monkeypatch.setattr(tokens, "Patience", partial(Patience, sleep=lambda _: None))
 
     def send_sync(batch_request: BatchRequest) -> BatchResponse:
-        with AzureBatchAdHook() as hook:
+        with AzureBatchAdHook(actions=DECLARED) as hook:
             return hook.send(batch_request)
 
     async def send_async(batch_request: BatchRequest) -> BatchResponse:
-        async with AzureBatchAdAsyncHook() as hook:
+        async with AzureBatchAdAsyncHook(actions=DECLARED) as hook:
             return await hook.send(batch_request)
 
     if request.param == "sync":

@@ -119,7 +119,7 @@ def test_an_output_that_says_nothing_names_what_and_which_task(
 
 def remove_the_nodes() -> None:
     """Take the nodes out of the pool, with all that is on them."""
-    with AzureBatchAdHook() as hook:
+    with AzureBatchAdHook(actions=("pools/read", "pools/write")) as hook:
         client = hook.get_conn()
         ids = [node.id for node in client.list_nodes("cpu")]
         client.begin_remove_nodes("cpu", models.BatchNodeRemoveOptions(node_ids=ids))

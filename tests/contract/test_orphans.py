@@ -102,7 +102,7 @@ def test_a_job_that_a_later_try_attached_to_meanwhile_is_left(
     first, second = context_of(operator), context_of(operator, number=2)
     job_id = submit(operator, first)["job_id"]
     airflow.knows(first, "failed")
-    with AzureBatchAdHook() as hook:
+    with AzureBatchAdHook(actions=("jobs/read", "jobs/write")) as hook:
         [orphan] = orphans.find_orphans(hook).orphans
         assert submit(operator, second)["job_id"] == job_id
         assert not orphans.end_orphan(hook, orphan, who="anybody")

@@ -32,7 +32,7 @@ def hook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AzureBatch
     with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
         for name, value in client_environment(signing_in.azure).items():
             monkeypatch.setenv(name, value)
-        with AzureBatchAdHook() as hook:
+        with AzureBatchAdHook(actions=("jobs/read", "jobs/write")) as hook:
             yield hook
 
 

@@ -1,0 +1,134 @@
+"""The guard in Microsoft's clients: what is refused never reaches the account, what is declared does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+from azure.core.rest import HttpRequest
+
+from airflow_provider_batchad.access.actions import ACTIONS
+from airflow_provider_batchad.access.declaration import Declaration, declared
+from airflow_provider_batchad.access.operations import OPERATIONS, Operation
+from airflow_provider_batchad.errors import UndeclaredRequest
+from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, AzureBatchAdHook
+from airflow_provider_batchad.jobs import requests
+from airflow_provider_batchad.local.client_settings import client_environment, describe_connection
+from airflow_provider_batchad.local.config import LocalAzureConfig
+from tests.contract.signing_in import SigningIn, running
+
+Ask = Callable[[Operation, frozenset[str]], None]
+VERSION = "api-version=2025-06-01"
+
+
+@pytest.fixture(scope="module")
+def signing_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningIn]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        config = LocalAzureConfig(port=0, state_dir=tmp_path_factory.mktemp("azure"))
+        with running(monkeypatch, config) as signing_in:
+            for name, value in client_environment(signing_in.azure).items():
+                monkeypatch.setenv(name, value)
+            yield signing_in
+
+
+def request_of(operation: Operation) -> HttpRequest:
+    return HttpRequest(operation.method, f"{operation.path.replace('{}', 'absent')}?{VERSION}")
+
+
+def answered() -> contextlib.AbstractContextManager[None]:
+    """Nothing of that name is there, some of it local Azure leaves out, and a body is missing."""
+    return contextlib.suppress(HttpResponseError)
+
+
+@pytest.fixture(params=["sync", "async"])
+def ask(request: pytest.FixtureRequest, signing_in: SigningIn) -> Ask:
+    """Sends an operation's request to something that is not there, with these actions declared."""
+
+    def ask_sync(operation: Operation, actions: frozenset[str]) -> None:
+        with AzureBatchAdHook() as hook, declared(Declaration.of("a test", actions)), answered():
+            hook.get_conn().send_request(request_of(operation))
+
+    async def ask_async(operation: Operation, actions: frozenset[str]) -> None:
+        async with AzureBatchAdAsyncHook() as hook:
+            with declared(Declaration.of("a test", actions)), answered():
+                await (await hook.get_conn()).send_request(request_of(operation))
+
+    if request.param == "sync":
+        return ask_sync
+    return lambda operation, actions: asyncio.run(ask_async(operation, actions))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.name)
+def test_a_request_reaches_the_account_exactly_where_its_actions_are_declared(
+    operation: Operation, ask: Ask, signing_in: SigningIn
+) -> None:
+    before = len(signing_in.azure.ledger.entries(service="batch"))
+    needed = frozenset(action.value for action in operation.need.all())
+    for lacking in needed:
+        others = frozenset(action.value for action in ACTIONS) - {lacking}
+        with pytest.raises(UndeclaredRequest, match=operation.name):
+            ask(operation, others)
+    assert len(signing_in.azure.ledger.entries(service="batch")) == before
+    ask(operation, needed)
+    assert len(signing_in.azure.ledger.entries(service="batch")) == before + 1
+
+
+def test_a_hook_that_declares_may_do_that_and_no_more(signing_in: SigningIn) -> None:
+    with AzureBatchAdHook(actions=["jobs/read", "jobs/write"]) as hook:
+        hook.send(requests.create_job({"id": "declared", "poolInfo": {"poolId": "cpu"}}))
+        with pytest.raises(UndeclaredRequest, match="jobs/delete, which AzureBatchAdHook does not declare"):
+            hook.get_conn().begin_delete_job("declared")
+        assert hook.send(requests.get_job("declared")).json()["state"] == "active"
+
+
+async def test_hooks_that_declare_otherwise_share_no_client(signing_in: SigningIn) -> None:
+    async with (
+        AzureBatchAdAsyncHook(actions=["jobs/read"]) as reader,
+        AzureBatchAdAsyncHook(actions=["jobs/write"]) as writer,
+        AzureBatchAdAsyncHook(actions=["jobs/write"]) as another,
+    ):
+        assert await writer.get_conn() is await another.get_conn()
+        await writer.send(requests.create_job({"id": "shared", "poolInfo": {"poolId": "cpu"}}))
+        with pytest.raises(UndeclaredRequest):
+            await reader.send(requests.terminate_job("shared", reason="x"))
+        with pytest.raises(UndeclaredRequest):
+            await writer.send(requests.get_job("shared"))
+
+
+def test_undeclared_code_may_read_jobs_with_a_warning(
+    signing_in: SigningIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    with AzureBatchAdHook() as hook:
+        hook.send(requests.list_jobs())
+        hook.send(requests.list_jobs())
+        with pytest.raises(UndeclaredRequest, match="declares no actions"):
+            hook.send(requests.create_job({"id": "undeclared", "poolInfo": {"poolId": "cpu"}}))
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len([one for one in said if "'List Jobs'" in one]) == 1
+
+
+@pytest.mark.parametrize(("mode", "warnings"), [("warn", 1), ("off", 0)])
+def test_a_connection_may_be_lenient(
+    mode: str,
+    warnings: int,
+    signing_in: SigningIn,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    given = describe_connection(signing_in.azure)
+    given["extra"]["least_privilege"] = mode
+    monkeypatch.setenv("AIRFLOW_CONN_LENIENT", json.dumps(given))
+    with AzureBatchAdHook("lenient") as hook:
+        hook.send(requests.create_job({"id": f"lenient-{mode}", "poolInfo": {"poolId": "cpu"}}))
+    assert len([one for one in caplog.records if "'Create Job'" in one.getMessage()]) == warnings
+
+
+def test_testing_the_connection_is_declared(signing_in: SigningIn) -> None:
+    assert AzureBatchAdHook().test_connection()[0]
