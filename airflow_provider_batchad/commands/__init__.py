@@ -1,0 +1,1 @@
+"""What the verbs of ``airflow batchad`` do; ``cli.py`` says how they are called."""

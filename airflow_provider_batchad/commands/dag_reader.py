@@ -1,0 +1,128 @@
+"""What the tasks of DAGs want of a Batch account, by the connection that they name; no task is run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow_provider_batchad.access.wanted import UNKNOWN, Wanted
+from airflow_provider_batchad.commands.code_reader import HookUse, hooks_in
+from airflow_provider_batchad.operators.declaring import DeclaresActions
+
+if TYPE_CHECKING:
+    from airflow.dag_processing.dagbag import DagBag
+
+CONNECTION_ARGUMENT: Final = "batchad_conn_id"
+AT_RUN_TIME: Final = "(known only at run time)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """One action that one task wants.
+
+    :param operator: its class.
+    """
+
+    dag_id: str
+    task_id: str
+    operator: str
+    wanted: Wanted
+
+
+@dataclass(slots=True, kw_only=True)
+class DagNeeds:
+    """What a DAG folder holds.
+
+    :param uses: connection id, or the text of its template → what is wanted of it.
+    :param unread: file → why it could not be imported.
+    :param unclear: what cannot be told from the code of a task, one sentence each.
+    :param dags: how many DAGs were read.
+    :param tasks: how many of their tasks use Batch.
+    """
+
+    uses: dict[str, list[Use]] = field(default_factory=dict)
+    unread: dict[str, str] = field(default_factory=dict)
+    unclear: list[str] = field(default_factory=list)
+    dags: int = 0
+    tasks: int = 0
+
+
+def read_needs(bag: DagBag) -> DagNeeds:
+    """What the tasks of all DAGs of a bag want, mapped ones and those in task groups included."""
+    found = DagNeeds(unread=dict(bag.import_errors), dags=len(bag.dags))
+    for dag_id, dag in sorted(bag.dags.items()):
+        for task in sorted(dag.tasks, key=lambda one: one.task_id):
+            before = sum(map(len, found.uses.values()))
+            for conn_id, wanted in _wanted_by(task, dag_id, found.unclear):
+                use = Use(dag_id=dag_id, task_id=task.task_id, operator=task.task_type, wanted=wanted)
+                found.uses.setdefault(conn_id, []).append(use)
+            found.tasks += sum(map(len, found.uses.values())) > before
+    return found
+
+
+def _wanted_by(task: Any, dag_id: str, unclear: list[str]) -> Iterator[tuple[str, Wanted]]:
+    kind = task.operator_class if task.is_mapped else type(task)
+    if issubclass(kind, DeclaresActions):
+        for arguments in _arguments_of(task):
+            conn_id = _connection_of(arguments.get(CONNECTION_ARGUMENT))
+            for wanted in kind.wanted_actions(arguments):
+                yield conn_id, wanted
+        return
+    code = (task.partial_kwargs if task.is_mapped else vars(task)).get("python_callable")
+    for use in hooks_in(code) if callable(code) else ():
+        yield from _wanted_by_hook(use, f"{dag_id}.{task.task_id}", unclear)
+
+
+def _wanted_by_hook(use: HookUse, task: str, unclear: list[str]) -> Iterator[tuple[str, Wanted]]:
+    if use.actions is None:
+        unclear.append(
+            f"{task}: the hook made in line {use.line} declares no actions that can be read from the code; "
+            "it may read jobs alone. Give it a list of texts: AzureBatchAdHook(conn_id, "
+            "actions=['jobs/read'])."
+        )
+    for action in use.actions or ():
+        why = f"declared for the hook in line {use.line} of its code"
+        yield use.conn_id or AT_RUN_TIME, Wanted(action=action, why=why, argument="actions")
+
+
+def _arguments_of(task: Any) -> list[dict[str, Any]]:
+    """The arguments of an operator; those of each of its instances, where they are written down."""
+    if not task.is_mapped:
+        return [task.own_arguments()] if isinstance(task, DeclaresActions) else [{}]
+    given = task.expand_input.value
+    if isinstance(given, Mapping):
+        return [{**task.partial_kwargs, **instance} for instance in _instances(given)]
+    if isinstance(given, list | tuple) and all(isinstance(one, Mapping) for one in given):
+        return [{**task.partial_kwargs, **one} for one in given]
+    # Another task says which arguments there are.
+    everything = dict.fromkeys(_names_of(task.operator_class), UNKNOWN)
+    return [{**everything, **task.partial_kwargs}]
+
+
+def _instances(expanded: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every value of every argument once, beside the first of the others: no two ask for more together."""
+    known = {
+        name: list(value) if isinstance(value, list | tuple) else [UNKNOWN]
+        for name, value in expanded.items()
+    }
+    first = {name: values[0] for name, values in known.items() if values}
+    for conn_id in known.pop(CONNECTION_ARGUMENT, [None]):
+        chosen = {**first, CONNECTION_ARGUMENT: conn_id} if conn_id is not None else first
+        yield chosen
+        for name, values in known.items():
+            yield from ({**chosen, name: value} for value in values[1:])
+
+
+def _names_of(kind: type[Any]) -> Iterable[str]:
+    import inspect
+
+    return [name for name in inspect.signature(kind).parameters if name not in ("kwargs", "args")]
+
+
+def _connection_of(given: object) -> str:
+    from airflow_provider_batchad.connection_form import DEFAULT_CONNECTION_ID
+
+    if given is None:
+        return DEFAULT_CONNECTION_ID
+    return given if isinstance(given, str) else AT_RUN_TIME

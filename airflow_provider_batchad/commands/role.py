@@ -1,0 +1,148 @@
+"""``airflow batchad role``: the smallest custom role that runs the DAGs, for each connection."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from airflow_provider_batchad.access.actions import Need
+from airflow_provider_batchad.access.comparison import Fit, compare
+from airflow_provider_batchad.access.role_forms import RoleForm, write_role
+from airflow_provider_batchad.access.roles import CustomRole
+from airflow_provider_batchad.commands.dag_reader import DagNeeds, Use, read_needs
+from airflow_provider_batchad.commands.role_report import give_up, report_drift, report_role, say
+from airflow_provider_batchad.errors import RoleFileError
+
+if TYPE_CHECKING:
+    import argparse
+
+DRIFT, UNREADABLE = 1, 2
+_GROUP_OF_ACCOUNT: Final = re.compile(
+    r"(/subscriptions/[^/]+/resourceGroups/[^/]+)/providers/Microsoft\.Batch/batchAccounts/[^/]+",
+    re.IGNORECASE,
+)
+_SUFFIXES: Final = {RoleForm.BICEP: "bicep", RoleForm.TERRAFORM: "tf"}
+PLACEHOLDER_ACCOUNT: Final = (
+    "/subscriptions/<subscription-id>/resourceGroups/<resource-group>/providers/Microsoft.Batch/batchAccounts/"
+    "<account>"
+)
+
+
+def run_role(arguments: argparse.Namespace) -> int:
+    """Print the roles; the exit status: 1 for a role file that differs, 2 for DAGs that cannot be read."""
+    needs = _read(arguments)
+    chosen = arguments.conn_id or needs.uses
+    wanted = {conn_id: uses for conn_id, uses in sorted(needs.uses.items()) if conn_id in chosen}
+    for file, problem in needs.unread.items():
+        say(f"{file} could not be imported, and is left out: {problem.strip().splitlines()[-1]}")
+    for sentence in needs.unclear:
+        say(sentence)
+    say(f"{needs.dags} DAG(s) read; {needs.tasks} of their tasks use Azure Batch.")
+    if not wanted:
+        on = f" on {', '.join(arguments.conn_id)}" if arguments.conn_id else ""
+        say(f"No task wants anything of a Batch account{on}.")
+        return UNREADABLE
+    if arguments.diff:
+        status = _diff(arguments.diff, wanted)
+    else:
+        status = 0
+        for conn_id, uses in wanted.items():
+            _print_role(arguments, conn_id, uses)
+    return UNREADABLE if needs.unread else status
+
+
+def _read(arguments: argparse.Namespace) -> DagNeeds:
+    from airflow.dag_processing.dagbag import DagBag
+
+    folder = Path(arguments.dags_folder) if arguments.dags_folder else None
+    if folder is not None and not folder.exists():
+        give_up(f"--dags-folder: there is no {folder}")
+    if folder is not None and folder.is_dir():
+        # As Airflow does for its own: DAG files import their neighbours.
+        sys.path.append(str(folder.resolve()))
+    # What a DAG file or Airflow prints is no part of a role.
+    with contextlib.redirect_stdout(sys.stderr):
+        bag = DagBag(dag_folder=folder, load_op_links=False)
+    for dag_id in set(bag.dags) - set(arguments.dag_id or bag.dags):
+        del bag.dags[dag_id]
+    absent = set(arguments.dag_id or ()) - set(bag.dags)
+    if absent:
+        give_up(f"--dag-id: there is no DAG {', '.join(sorted(absent))}")
+    return read_needs(bag)
+
+
+def _diff(file: str, wanted: Mapping[str, list[Use]]) -> int:
+    try:
+        role = CustomRole.parse(json.loads(Path(file).read_text(encoding="utf-8")))
+    except (OSError, ValueError, RoleFileError) as error:
+        give_up(f"--diff: {file}: {error}")
+    uses = [use for one in wanted.values() for use in one]
+    found = compare(role.permissions, need_of_uses(uses), need_of_uses(uses, optional=True))
+    report_drift(role, found, uses)
+    return 0 if found.fit is Fit.EXACT and not found.opened else DRIFT
+
+
+def _print_role(arguments: argparse.Namespace, conn_id: str, uses: list[Use]) -> None:
+    account = arguments.account_resource_id or _account_of(conn_id) or PLACEHOLDER_ACCOUNT
+    group = _GROUP_OF_ACCOUNT.fullmatch(account)
+    if group is None:
+        give_up(f"--account-resource-id: expected {PLACEHOLDER_ACCOUNT}")
+    need = need_of_uses(uses)
+    role = CustomRole.smallest(
+        need,
+        name=arguments.name or f"Airflow Batch {conn_id}",
+        description=f"What Airflow's DAGs need of Azure Batch on the connection {conn_id}, and nothing else",
+        assignable_scopes=[group[1]],
+    )
+    form = RoleForm(arguments.form)
+    text = write_role(role, form, reasons_of(uses), reasons_of(uses, optional=True))
+    file = None
+    if arguments.output_dir:
+        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", conn_id).strip("-") or "role"
+        file = Path(arguments.output_dir) / f"{name}.{_SUFFIXES.get(form, 'json')}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    report_role(conn_id, uses, need, role, account=account, file=file)
+    if file is None:
+        print(text, end="")
+
+
+def need_of_uses(uses: Iterable[Use], *, optional: bool = False) -> Need:
+    """The actions of what tasks want: those that they need, or those that they can use besides."""
+    needed = {use.wanted.action for use in uses if not use.wanted.optional}
+    if not optional:
+        return Need.of(*needed)
+    return Need.of(*({use.wanted.action for use in uses} - needed))
+
+
+def reasons_of(uses: Iterable[Use], *, optional: bool = False) -> dict[str, list[str]]:
+    """Action → one line for each reason, with the first task that has it and how many more there are."""
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for use in uses:
+        if use.wanted.optional is optional:
+            note = f" ({use.wanted.argument})" if use.wanted.argument else ""
+            key = (use.wanted.action.value, f"{use.operator}{note} {use.wanted.why}")
+            by_reason.setdefault(key, []).append(f"{use.dag_id}.{use.task_id}")
+    found: dict[str, list[str]] = {}
+    for (action, why), tasks in by_reason.items():
+        more = f" and {len(set(tasks)) - 1} more" if len(set(tasks)) > 1 else ""
+        found.setdefault(action, []).append(f"{why}: {tasks[0]}{more}")
+    return found
+
+
+def _account_of(conn_id: str) -> str | None:
+    """The account's resource ID, where the connection can be looked up and names it."""
+    from airflow.providers.common.compat.sdk import AirflowException, BaseHook
+
+    from airflow_provider_batchad.errors import BatchAdError
+    from airflow_provider_batchad.hooks.resolve import resolve_connection
+
+    try:
+        return resolve_connection(BaseHook.get_connection(conn_id)).account_resource_id
+    except (AirflowException, BatchAdError):
+        return None

@@ -1,0 +1,121 @@
+"""What ``airflow batchad role`` says to people, on stderr: programs read stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NoReturn
+
+from airflow_provider_batchad.access.actions import AnyAction, DataAction, short_name
+from airflow_provider_batchad.access.builtin_roles import JOB_SUBMITTER
+from airflow_provider_batchad.access.comparison import Comparison, Fit, compare
+from airflow_provider_batchad.access.permissions import matches
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from airflow_provider_batchad.access.actions import Need
+    from airflow_provider_batchad.access.roles import CustomRole
+    from airflow_provider_batchad.commands.dag_reader import Use
+
+_SHOWN = 3
+_WIDTH = 200
+
+
+def say(sentence: str) -> None:
+    """One line for people."""
+    print(sentence, file=sys.stderr)
+
+
+def give_up(sentence: str) -> NoReturn:
+    """End the command with status 2.
+
+    :param sentence: what is wrong, with the argument that says it.
+    """
+    say(f"batchad role: {sentence}")
+    raise SystemExit(2)
+
+
+def report_role(
+    conn_id: str, uses: Sequence[Use], need: Need, role: CustomRole, *, account: str, file: Path | None
+) -> None:
+    """Why each line of the role is there, what the built-in role would add, how to make and assign it."""
+    say(f"\nConnection {conn_id!r}: {role.name}" + (f", written to {file}" if file else ""))
+    _print_table(
+        ("kind", "action", "wanted by", "for"),
+        [
+            (_kind(action, mine), short_name(action), _tasks(mine), "; ".join(dict.fromkeys(map(_why, mine))))
+            for action, mine in _by_action(uses)
+        ],
+    )
+    found = compare(JOB_SUBMITTER.permissions, need)
+    beyond = ", ".join([*map(short_name, found.unneeded), *found.foreign])
+    say(f"The built-in role {JOB_SUBMITTER.name!r} would grant besides: {beyond}.")
+    if found.missing:
+        say(f"It lacks: {', '.join(map(short_name, found.missing))}.")
+    say(f"Make it:   az role definition create --role-definition @{file or 'role.json'}")
+    say(
+        "Assign it: az role assignment create --assignee-object-id <object-id> --assignee-principal-type "
+        f'ServicePrincipal --role "{role.name}" --scope "{account}"'
+    )
+
+
+def report_drift(role: CustomRole, found: Comparison, uses: Sequence[Use]) -> None:
+    """How a role file differs from what the DAGs need."""
+    if found.fit is Fit.EXACT and not found.opened:
+        say(f"{role.name!r} is exactly what the DAGs need.")
+        return
+    wanted = dict(_by_action(uses))
+    rows = [("missing", short_name(one), _tasks(wanted.get(one, ()))) for one in found.missing]
+    rows += [("missing", short_name(one), f"opened by {short_name(by)}") for one, by in found.opened]
+    rows += [("not needed", short_name(one), _patterns(found, one)) for one in found.unneeded]
+    rows += [
+        ("not needed", pattern, "no action that the Batch service asks for") for pattern in found.foreign
+    ]
+    say(f"{role.name!r} differs from what the DAGs need:")
+    _print_table(("", "action", ""), rows)
+    if found.opens_everything:
+        say("It may list the account's keys: whoever may do that needs no role, and none limits them.")
+
+
+def _by_action(uses: Iterable[Use]) -> list[tuple[AnyAction, list[Use]]]:
+    found: dict[AnyAction, list[Use]] = {}
+    for use in uses:
+        found.setdefault(use.wanted.action, []).append(use)
+    return sorted(found.items(), key=lambda item: (isinstance(item[0], DataAction), item[0].value))
+
+
+def _kind(action: AnyAction, mine: Iterable[Use]) -> str:
+    kind = "data action" if isinstance(action, DataAction) else "action"
+    return f"optional {kind}" if all(use.wanted.optional for use in mine) else kind
+
+
+def _tasks(uses: Iterable[Use]) -> str:
+    tasks = list(dict.fromkeys(f"{use.dag_id}.{use.task_id}" for use in uses))
+    more = f" and {len(tasks) - _SHOWN} more" if len(tasks) > _SHOWN else ""
+    return ", ".join(tasks[:_SHOWN]) + more
+
+
+def _why(use: Use) -> str:
+    wanted = use.wanted
+    asked = f" ({wanted.argument})" if wanted.argument else ""
+    widest = ", known only at run time: its widest choice" if wanted.widest else ""
+    return f"{use.operator}{asked} {wanted.why}{widest}"
+
+
+def _patterns(found: Comparison, action: AnyAction) -> str:
+    mine = [pattern for pattern in found.patterns if matches(pattern, action.value)]
+    return "" if mine == [action.value] else f"by {', '.join(mine)}"
+
+
+def _print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*heads, box=box.SIMPLE, pad_edge=False, show_header=any(heads))
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    # In a file or a CI log nothing is folded at 80 columns.
+    Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH).print(table)
