@@ -15,6 +15,7 @@ from azure.core.credentials import AccessTokenInfo
 from azure.core.pipeline.policies import AsyncHTTPPolicy, HTTPPolicy
 
 from airflow_provider_batchad.errors import ForeignHostRefused
+from airflow_provider_batchad.identity.loop_threads import ask_in_thread
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenRequestOptions
@@ -65,7 +66,9 @@ class AsyncTokenCallback:
         key = (id(asyncio.get_running_loop()), claims, rejected)
         task = self._asking.get(key)
         if task is None or task.done():
-            task = asyncio.create_task(asyncio.to_thread(self._callback, claims=claims, rejected=rejected))
+            task = asyncio.create_task(
+                ask_in_thread(lambda: self._callback(claims=claims, rejected=rejected))
+            )
             self._asking[key] = task
             task.add_done_callback(lambda done: self._forget(key, done))
         # One who waits may be cancelled; the others still want the answer.

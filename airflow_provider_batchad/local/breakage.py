@@ -22,10 +22,12 @@ async def break_answer(
     response: web.StreamResponse | None,
     *,
     render_error: Callable[[web.Request, int, str | None], web.Response],
+    in_force: Callable[[], bool],
 ) -> web.StreamResponse:
     """The answer that the rule makes of the service's own.
 
     :param response: ``None`` where the operation was not to take effect.
+    :param in_force: whether the rule is still there.
     """
     if rule.broken == "reset":
         _reset(request)
@@ -39,7 +41,7 @@ async def break_answer(
     elif rule.broken == "truncate":
         return await _send_half(request, response, bytes(response.body))
     elif rule.broken == "drip":
-        return await _send_slowly(request, response, bytes(response.body))
+        return await _send_slowly(request, response, bytes(response.body), in_force)
     return response
 
 
@@ -66,13 +68,18 @@ async def _send_half(request: web.Request, response: web.Response, body: bytes) 
     return partial
 
 
-async def _send_slowly(request: web.Request, response: web.Response, body: bytes) -> web.StreamResponse:
+async def _send_slowly(
+    request: web.Request, response: web.Response, body: bytes, in_force: Callable[[], bool]
+) -> web.StreamResponse:
     slow = web.StreamResponse(status=response.status, headers=response.headers)
     slow.content_length = len(body)
     await slow.prepare(request)
-    for byte in body:
-        await slow.write(bytes((byte,)))
+    sent = 0
+    while sent < len(body) and in_force():
+        await slow.write(body[sent : sent + 1])
+        sent += 1
         await asyncio.sleep(_SECONDS_A_BYTE)
+    await slow.write(body[sent:])
     return slow
 
 

@@ -32,8 +32,8 @@ class FaultRule:
     :param code: the service's error code in that answer; the usual one of the status by default.
     :param body: the whole body of that answer, in place of the service's error.
     :param broken: ``reset`` the connection without an answer; ``truncate`` the body half-way; ``garble`` it
-        (same length, not what it was); ``drip`` it, ten bytes a second. The contents of files are streamed:
-        only ``reset`` breaks them.
+        (same length, not what it was); ``drip`` it, ten bytes a second, until the rule is removed. The
+        contents of files are streamed: only ``reset`` breaks them.
     :param delay_seconds: wait so long first, in real time. Alone: a slow but good answer.
     :param hold: wait until the rule is removed.
     :param skip: let this many matching requests pass first.
@@ -171,6 +171,10 @@ class FaultRules:
     def rules(self) -> tuple[FaultRule, ...]:
         """The rules, those used up included."""
         return tuple(active.rule for active in tuple(self._active.values()))
+
+    def is_in_force(self, rule_id: str) -> bool:
+        """Whether this rule has not been removed; one that is used up is still there."""
+        return rule_id in self._active
 
     def hits(self, rule_id: str) -> int:
         """How many requests this rule has broken."""

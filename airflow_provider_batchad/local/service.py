@@ -143,7 +143,14 @@ class Service:
             if rule is not None:
                 await self._wait(rule)
         if rule is not None:
-            response = await break_answer(request, rule, response, render_error=self._part.render_error)
+            rule_id = rule.id
+            response = await break_answer(
+                request,
+                rule,
+                response,
+                render_error=self._part.render_error,
+                in_force=lambda: self._faults.is_in_force(rule_id),
+            )
         return response or web.Response(status=500), rule
 
     async def _wait(self, rule: FaultRule) -> None:

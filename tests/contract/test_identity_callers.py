@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from airflow_provider_batchad.identity import loop_threads
 from airflow_provider_batchad.identity.credential import AsyncCallbackCredential, CallbackCredential
 from airflow_provider_batchad.identity.tokens import AccessToken, TokenCallback
 from airflow_provider_batchad.local.faults import FaultRule
@@ -114,6 +115,38 @@ def test_loop_that_ends_while_it_asks_leaves_the_answer_to_others(signing_in):
 
     assert asyncio.run(ask_again()) == callback().token
     assert signing_in.count("entra", "Token") == 1
+
+
+def test_loop_whose_own_threads_are_all_busy_gets_its_token(signing_in):
+    credential = AsyncCallbackCredential(signing_in.callback())
+    over = threading.Event()
+
+    async def ask() -> str:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, over.wait, PATIENCE_SECONDS)
+        try:
+            found = await asyncio.wait_for(credential.get_token("scope"), PATIENCE_SECONDS / 2)
+        finally:
+            over.set()
+            await busy
+        return found.token
+
+    assert signing_in.principal_of(asyncio.run(ask()))
+
+
+def test_threads_end_with_their_loop(signing_in):
+    credential = AsyncCallbackCredential(signing_in.callback())
+
+    async def ask() -> tuple[asyncio.AbstractEventLoop, ThreadPoolExecutor]:
+        await credential.get_token("scope")
+        loop = asyncio.get_running_loop()
+        return loop, loop_threads._pools[loop].threads
+
+    loop, threads = asyncio.run(ask())
+    assert loop not in loop_threads._pools
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        threads.submit(print)
 
 
 def test_thread_that_asks_outlives_the_loop_beside_it(signing_in):
