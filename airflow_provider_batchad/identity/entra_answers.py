@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS: Final = (10, 30)
 # Entra ID's longest is 28 hours.
 _LONGEST_LIFE_SECONDS: Final = 30 * 24 * 3600.0
-_AADSTS: Final = re.compile(r"AADSTS(\d+)")
+# The beginning of an error_description: elsewhere a number may be anybody's words.
+_AADSTS: Final = re.compile(r"AADSTS(\d+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +113,8 @@ def explain_failure(
     :param found: MSAL's answer, or what it raised.
     :param struck: what was sent and must not be repeated.
     """
-    text = strike_proxy_passwords(_text_of(found, last))
+    number, told = _said(found, last)
+    text = strike_proxy_passwords(told)
     for secret in struck:
         text = text.replace(secret, "***")
     if last is None:
@@ -120,19 +123,16 @@ def explain_failure(
             step="token",
             remedy="Check the network and the proxy; for a cloud of your own, 'authority' and 'ca_file'.",
         )
-    number = _AADSTS.search(text)
     # The status goes first: a throttled tenant and a service in trouble have numbers too.
     if is_outage(last.status):
         return Unreachable(
-            f"Entra ID at {cloud.authority} answered {last.status}{f' ({number[0]})' if number else ''}.",
+            f"Entra ID at {cloud.authority} answered {last.status}{f' (AADSTS{number})' if number else ''}.",
             step="token",
             retry_after_seconds=last.retry_after_seconds,
             remedy="Nothing is wrong with the connection by that; try again.",
         )
     if number is not None:
-        return explain_entra_error(
-            int(number[1]), text, principal, retry_after_seconds=last.retry_after_seconds
-        )
+        return explain_entra_error(number, text, principal, retry_after_seconds=last.retry_after_seconds)
     return Unreachable(
         f"What answered at {cloud.authority} ({last.status}) is not Entra ID's answer: {text}",
         step="token",
@@ -140,11 +140,26 @@ def explain_failure(
     )
 
 
-def _text_of(found: Any, last: Answer | None) -> str:
-    """Entra ID's own words: from MSAL's answer, from the last answer's body, or from the exception."""
-    if isinstance(found, dict):
-        return str(found.get("error_description") or found.get("error") or "no token and no error in it")
-    if last is not None and last.text and _AADSTS.search(last.text):
-        description = re.search(r'"error_description"\s*:\s*"([^"]*)"', last.text)
-        return description[1] if description else last.text
-    return f"{type(found).__name__}: {found}" if last is None else type(found).__name__
+def _said(found: Any, last: Answer | None) -> tuple[int | None, str]:
+    """Entra ID's number and its own words: from MSAL's answer, from the last answer's body, or neither.
+
+    learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow (Error response)
+    """
+    body = found if isinstance(found, dict) else _json_object(last.text) if last is not None else {}
+    description, codes = body.get("error_description"), body.get("error_codes")
+    begins = _AADSTS.match(description) if isinstance(description, str) else None
+    if begins is not None:
+        number: int | None = int(begins[1])
+    else:
+        number = codes[0] if isinstance(codes, list) and codes and type(codes[0]) is int else None
+    if number is not None or isinstance(found, dict):
+        return number, str(description or body.get("error") or "no token and no error in it")
+    return None, f"{type(found).__name__}: {found}" if last is None else type(found).__name__
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
