@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_batchad.connection import BatchConnection
     from airflow_provider_batchad.identity.tokens import TokenCallback
-    from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse, Steps
+    from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse, Several, Steps
 
 T = TypeVar("T")
 
@@ -123,7 +123,14 @@ class AzureBatchAdHook(BaseHook):
 
         :param pause: waits so many seconds between two requests; may raise to stop.
         """
-        return run(steps, self.send, pause)
+
+        def send_several(several: Several) -> None:
+            from airflow_provider_batchad.hooks.several import send_at_once
+
+            self.get_conn()  # made once, before the threads share it
+            send_at_once(several, self.send, pause)
+
+        return run(steps, self.send, pause, send_several)
 
     @property
     def principal(self) -> str:

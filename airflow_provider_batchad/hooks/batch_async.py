@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from airflow_provider_batchad.access.declaration import declaration_of
 from airflow_provider_batchad.hooks.batch import AzureBatchAdHook
-from airflow_provider_batchad.jobs.rest import Pause
+from airflow_provider_batchad.jobs.rest import BatchRequest, Pause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_batchad.connection import BatchConnection
     from airflow_provider_batchad.hooks.shared import SharedClient
-    from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse, Steps
+    from airflow_provider_batchad.jobs.rest import BatchResponse, Steps
 
 T = TypeVar("T")
 
@@ -110,8 +110,12 @@ class AzureBatchAdAsyncHook:
             try:
                 if isinstance(step, Pause):
                     await asyncio.sleep(step.seconds)
-                else:
+                elif isinstance(step, BatchRequest):
                     answer = await self.send(step)
+                else:
+                    from airflow_provider_batchad.hooks.several import send_at_once_on_loop
+
+                    await send_at_once_on_loop(step, self.send)
             except Exception as exc:  # noqa: BLE001 - thrown back in: the steps decide what it means
                 error = exc
 

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from airflow_provider_batchad.errors import BatchAdError
 from airflow_provider_batchad.jobs.progress import Progress
-from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse, Pause, Steps
+from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse, Pause, Step, Steps
 from airflow_provider_batchad.jobs.streaming import LogStream
 
 T = TypeVar("T")
@@ -79,8 +79,8 @@ def followed(waiting: Steps[T], follower: Follower) -> Steps[T]:
             follower.state = _state_in(step, answer) or follower.state
 
 
-def _state_in(step: BatchRequest | Pause, answer: BatchResponse | None) -> str | None:
-    if answer is None or isinstance(step, Pause) or step.operation != "Get Job":
+def _state_in(step: Step, answer: BatchResponse | None) -> str | None:
+    if answer is None or not isinstance(step, BatchRequest) or step.operation != "Get Job":
         return None
     try:
         job: Any = answer.json()

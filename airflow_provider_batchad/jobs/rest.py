@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from airflow_provider_batchad.errors import Unreachable
 
@@ -70,7 +70,24 @@ class Pause:
     seconds: float
 
 
-Steps = Generator[BatchRequest | Pause, BatchResponse | None, T]
+Answered: TypeAlias = Callable[[BatchResponse | Exception], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Several:
+    """Requests that may be under way at the same time.
+
+    :param requests: each with what is told its answer, or its error. They are taken one by one as places
+        come free, so that what is told of one answer may end them early; no two are told at the same time.
+    :param at_once: the most that are under way.
+    """
+
+    requests: Iterator[tuple[BatchRequest, Answered]]
+    at_once: int
+
+
+Step: TypeAlias = BatchRequest | Pause | Several
+Steps = Generator[Step, BatchResponse | None, T]
 """Steps that yield requests and pauses, are sent the answers, and return a ``T``.
 
 Errors of the service are thrown in at the request that they answer.
@@ -85,10 +102,27 @@ def ask(request: BatchRequest) -> Steps[BatchResponse]:
     return response
 
 
+def one_by_one(several: Several, send: Callable[[BatchRequest], BatchResponse]) -> None:
+    """Send each request when the one before is answered."""
+    for request, answered in several.requests:
+        try:
+            answer = send(request)
+        except Exception as error:  # noqa: BLE001 - handed on: who asked decides what it means
+            answered(error)
+        else:
+            answered(answer)
+
+
 def run(
-    steps: Steps[T], send: Callable[[BatchRequest], BatchResponse], pause: Callable[[float], object]
+    steps: Steps[T],
+    send: Callable[[BatchRequest], BatchResponse],
+    pause: Callable[[float], object],
+    send_several: Callable[[Several], None] | None = None,
 ) -> T:
-    """Run ``steps`` to their end, sending each request with ``send`` and waiting with ``pause``."""
+    """Run ``steps`` to their end, sending each request with ``send`` and waiting with ``pause``.
+
+    :param send_several: sends those that may be under way at once; one by one unless told.
+    """
     answer: BatchResponse | None = None
     error: Exception | None = None
     while True:
@@ -100,7 +134,11 @@ def run(
         try:
             if isinstance(step, Pause):
                 pause(step.seconds)
-            else:
+            elif isinstance(step, BatchRequest):
                 answer = send(step)
+            elif send_several is not None:
+                send_several(step)
+            else:
+                one_by_one(step, send)
         except Exception as exc:  # noqa: BLE001 - thrown back in: the steps decide what it means
             error = exc
