@@ -98,9 +98,13 @@ def run_login(arguments: argparse.Namespace) -> None:
 def run_orphans(arguments: argparse.Namespace) -> None:
     """List the jobs that no task wants any more, and end them where that is asked for."""
     _use_airflows_database()
+    from airflow.utils.cli import suppress_logs_and_warning
+
     from airflow_provider_batchad.commands import orphans
 
-    raise SystemExit(orphans.run_orphans(arguments))
+    # Airflow logs to the standard output, where programs read rows.
+    arguments.verbose = False
+    suppress_logs_and_warning(lambda arguments: sys.exit(orphans.run_orphans(arguments)))(arguments)
 
 
 def run_role(arguments: argparse.Namespace) -> None:

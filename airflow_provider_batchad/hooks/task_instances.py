@@ -87,6 +87,7 @@ def _prefix(ti: Any, dag_run: Any, deployment: str) -> str | None:
             run_started=dag_run.start_date.isoformat(),
             task_id=ti.task_id,
             map_index=ti.map_index,
+            run_after=dag_run.run_after.isoformat(),
         )
     )
 

@@ -17,7 +17,8 @@ from airflow_provider_batchad.jobs.rest import Steps, ask
 from airflow_provider_batchad.jobs.termination import terminate
 
 JOB_SELECT = "id,state,creationTime,eTag,onAllTasksComplete,metadata"
-KnownJobs: TypeAlias = Sequence[tuple[Attempt, dict[str, Any]]]
+# Each with the try that made it; none for a job of an earlier start of the DAG run.
+KnownJobs: TypeAlias = Sequence[tuple[Attempt | None, dict[str, Any]]]
 
 
 def find_jobs(plan: Plan) -> Steps[KnownJobs]:
@@ -26,19 +27,22 @@ def find_jobs(plan: Plan) -> Steps[KnownJobs]:
     :raises Superseded: one of them is a later try's, so that this one must not submit any more.
     """
     try:
-        listing = requests.list_jobs(where=f"startswith(id,'{plan.prefix}')", select=JOB_SELECT)
+        prefix = plan.run_prefix or plan.prefix
+        listing = requests.list_jobs(where=f"startswith(id,'{prefix}')", select=JOB_SELECT)
         jobs = yield from requests.all_pages(listing)
     except BatchServiceError as error:
         # The documentation has the filter for job schedules; a service may not take it for jobs.
         if error.status != 400:
             raise
         jobs = yield from _read_one_by_one(plan)
-    known = []
-    for job in jobs:
+    known: list[tuple[Attempt | None, dict[str, Any]]] = []
+    for job in filter(plan.is_ours, jobs):
         attempt = parse_attempt(plan.prefix, job["id"])
-        if attempt is not None and plan.is_ours(job):
+        if attempt is not None:
             plan.check_not_superseded(job)
             known.append((attempt, job))
+        elif plan.is_of_earlier_start(job):
+            known.append((None, job))
     return known
 
 
@@ -70,7 +74,8 @@ def supersede(plan: Plan, known: KnownJobs) -> Steps[tuple[str, ...]]:
     """End the jobs that a clear of the Airflow task left behind; their ids."""
     superseded = []
     for attempt, job in known:
-        if not plan.is_of_this_epoch(attempt) and state_of(job) in ALIVE:
+        of_this_epoch = attempt is not None and plan.is_of_this_epoch(attempt)
+        if not of_this_epoch and state_of(job) in ALIVE:
             yield from terminate(job["id"], f"Superseded by {plan.job_id}: the Airflow task was cleared.")
             superseded.append(job["id"])
     return tuple(superseded)
@@ -92,7 +97,7 @@ class Found:
 
 def look_back(plan: Plan, known: KnownJobs, task_ids: Sequence[str]) -> Steps[Found]:
     """This try's own job, or the newest of this epoch that lives, or that succeeded and left its outputs."""
-    own = [(attempt, job) for attempt, job in known if plan.is_of_this_epoch(attempt)]
+    own = [(attempt, job) for attempt, job in known if attempt and plan.is_of_this_epoch(attempt)]
     own.sort(key=lambda pair: pair[0].number)
     for position, (attempt, job) in reversed(list(enumerate(own))):
         if attempt == plan.attempt or state_of(job) in ALIVE:

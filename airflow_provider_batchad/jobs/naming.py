@@ -1,5 +1,7 @@
 """The deterministic job id of one task instance: ``<slug>-<hash>-<epoch>-<try>``.
 
+The first half of the hash is that of the DAG run, whenever it was started; the second that of this start.
+
 Batch takes up to 64 characters out of ``[A-Za-z0-9_-]`` and compares ids without case.
 """
 
@@ -20,7 +22,9 @@ class TaskInstanceName:
     """What makes a task instance the same one over its tries, and another one in another run.
 
     :param deployment: the Airflow deployment, ``[batchad] deployment``: two of them may share an account.
-    :param run_started: the DAG run's ``start_date``: a run that was deleted and made again has another.
+    :param run_started: the DAG run's ``start_date``: a run that was deleted and made again has another, and
+        so has one that was finished and then cleared.
+    :param run_after: the DAG run's ``run_after``, which a clear leaves as it is.
     :param nonce: tells apart what even those cannot, such as two ``airflow dags test`` for one date.
     """
 
@@ -30,6 +34,7 @@ class TaskInstanceName:
     run_started: str
     task_id: str
     map_index: int = -1
+    run_after: str = ""
     nonce: str = ""
 
 
@@ -47,21 +52,23 @@ class Attempt:
 
 def job_prefix(name: TaskInstanceName) -> str:
     """What the ids of every job of this task instance begin with, the last ``-`` included."""
-    parts = (
-        name.deployment,
-        name.dag_id,
-        name.run_id,
-        name.run_started,
-        name.task_id,
-        str(name.map_index),
-        name.nonce,
+    return f"{run_prefix(name)}{_digest(name.run_started, name.nonce)}-"
+
+
+def run_prefix(name: TaskInstanceName) -> str:
+    """What they begin with as well where the DAG run was started at another time."""
+    digest = _digest(
+        name.deployment, name.dag_id, name.run_id, name.run_after, name.task_id, str(name.map_index)
     )
-    # Each part with its length, so that no two different lists of parts run together into one text.
-    text = "".join(f"{len(part)}:{part}" for part in parts)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:_HASH_LENGTH]
     words = re.sub(r"[^a-z0-9_]+", "-", f"{name.dag_id}-{name.task_id}".lower()).strip("-")
     slug = words[:_SLUG_LENGTH].rstrip("-") or "job"
-    return f"{slug}-{digest}-"
+    return f"{slug}-{digest}"
+
+
+def _digest(*parts: str) -> str:
+    # Each part with its length, so that no two different lists of parts run together into one text.
+    text = "".join(f"{len(part)}:{part}" for part in parts)
+    return hashlib.sha256(text.encode()).hexdigest()[: _HASH_LENGTH // 2]
 
 
 def job_id(prefix: str, attempt: Attempt) -> str:

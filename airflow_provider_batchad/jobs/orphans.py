@@ -141,7 +141,7 @@ def judge(job: OwnedJob, known: KnownTaskInstance | None, *, deployment: str, no
         return Judgement(unknown=True)
     if known is None:
         is_young = now - job.created < YOUNG
-        return Judgement(why=None if is_young else "Airflow has no such task instance")
+        return Judgement(why=None if is_young else "there is no such task instance any more")
     if not of_this_run:
         return Judgement(why="its DAG run was made or started anew")
     return Judgement(why=_why_finished(known) or _why_passed_over(job, known))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow_provider_batchad.errors import Superseded
@@ -19,6 +19,7 @@ MAP_INDEX_KEY = "airflow_map_index"
 OWNER_KEY = "airflow_task_instance"
 EPOCH_KEY = "airflow_epoch"
 TRY_KEY = "airflow_try"
+RUN_STARTED_KEY = "airflow_run_started"
 OUTLIVES_KEY = "airflow_outlives_task"
 DIGEST_KEY = "airflow_specification"
 
@@ -47,6 +48,9 @@ class Plan:
     :param outputs: files that each task must have left, for that job to be worth attaching to.
     :param max_output_bytes: how much of them is read.
     :param keeps_successes: a retry runs only the tasks that did not succeed in the jobs of earlier tries.
+    :param run_prefix: what they begin with as well where the DAG run was started before, at another time;
+        ``None`` where such a job may be another Airflow's.
+    :param run_started: when the DAG run was started.
     :param outlives_task: the job is to go on when its Airflow task is over.
     """
 
@@ -60,6 +64,8 @@ class Plan:
     outputs: tuple[str, ...] = ()
     max_output_bytes: int = 0
     keeps_successes: bool = False
+    run_prefix: str | None = None
+    run_started: datetime | None = None
     outlives_task: bool = False
 
     @property
@@ -74,6 +80,7 @@ class Plan:
             OWNER_KEY: self.owner,
             EPOCH_KEY: str(self.attempt.epoch),
             TRY_KEY: str(self.attempt.number),
+            **({RUN_STARTED_KEY: self.run_started.isoformat()} if self.run_started else {}),
             **({OUTLIVES_KEY: "true"} if self.outlives_task else {}),
         }
 
@@ -86,6 +93,19 @@ class Plan:
         """Whether a job of that try may be adopted by this one."""
         first = min(self.first_try, self.attempt.number)
         return attempt.epoch == self.attempt.epoch and first <= attempt.number <= self.attempt.number
+
+    def is_of_earlier_start(self, job: Mapping[str, Any]) -> bool:
+        """Whether the job was made before the DAG run was started anew, as a clear of a finished run does.
+
+        :raises Superseded: it was made after: this process is a zombie.
+        """
+        written = metadata_of(job).get(RUN_STARTED_KEY)
+        if self.run_started is None or not written:
+            return False
+        if datetime.fromisoformat(written) > self.run_started:
+            later = metadata_of(job).get(TRY_KEY, "")
+            raise Superseded(job_id=str(job["id"]), number=self.attempt.number, later=int(later or 0))
+        return True
 
     def check_not_superseded(self, job: Mapping[str, Any]) -> None:
         """Nothing for a job that no later try has made or attached to; the numbers of tries only ever grow.

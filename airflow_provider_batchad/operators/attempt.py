@@ -13,7 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_batchad.errors import BatchServiceError, PermissionDenied, TasksRejected
 from airflow_provider_batchad.hooks.configuration import deployment
 from airflow_provider_batchad.hooks.task_instances import is_dags_test
-from airflow_provider_batchad.jobs.naming import Attempt, TaskInstanceName, first_try, job_prefix
+from airflow_provider_batchad.jobs.naming import Attempt, TaskInstanceName, first_try, job_prefix, run_prefix
 from airflow_provider_batchad.jobs.plan import DAG_KEY, DEPLOYMENT_KEY, MAP_INDEX_KEY, RUN_KEY, TASK_KEY
 from airflow_provider_batchad.jobs.service_codes import is_authors_error
 from airflow_provider_batchad.jobs.submission import Plan, submit
@@ -44,10 +44,13 @@ def plan_attempt(operator: AzureBatchSubmitJobOperator, context: Context) -> Pla
         run_started=dag_run.start_date.isoformat(),
         task_id=ti.task_id,
         map_index=-1 if ti.map_index is None else ti.map_index,
+        run_after=dag_run.run_after.isoformat(),
         nonce=_process_nonce() if is_dags_test(dag_run) else "",
     )
     return Plan(
         prefix=job_prefix(name),
+        run_prefix=run_prefix(name) if _is_one_airflows(name, dag_run) else None,
+        run_started=dag_run.start_date,
         attempt=Attempt(epoch=ti.max_tries, number=ti.try_number),
         first_try=first_try(max_tries=ti.max_tries, retries=ti.task.retries or 0),
         metadata={
@@ -97,6 +100,12 @@ def submit_attempt(
     context["ti"].xcom_push(JOB_URL_XCOM_KEY, url)
     log_submission(operator.log, done, tasks=len(spec.tasks), url=url)
     return done
+
+
+def _is_one_airflows(name: TaskInstanceName, dag_run: Any) -> bool:
+    # Without a name, another Airflow may have the same run, except one that was started by hand: at a
+    # microsecond of its own. What ``airflow dags test`` makes belongs to its process.
+    return not name.nonce and bool(name.deployment or dag_run.run_after.microsecond)
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,10 @@ from demo.processes import ProcessGroup
 
 DAGS = Path(__file__).with_name("dags")
 READER = ApplicationConfig(name="reader", vault_secret_name="reader-secret")
+# Each signs in for one worker that is killed, so that a fault is for it alone.
+CASES = tuple(
+    ApplicationConfig(name=f"case-{number}", vault_secret_name=f"case-{number}-secret") for number in range(4)
+)
 STRANGER = ApplicationConfig(name="stranger", vault_secret_name="stranger-secret")
 
 
@@ -44,7 +48,7 @@ class Deployment:
     azure: LocalAzure
     secrets_file: Path
 
-    def start_run(self, dag_id: str, **fields: str) -> str:
+    def start_run(self, dag_id: str, **fields: Any) -> str:
         """Unpause the DAG and run it once; ``fields`` are those of a run in Airflow's API."""
         self.airflow.api.patch(f"dags/{dag_id}", {"is_paused": False})
         run = self.airflow.api.post(f"dags/{dag_id}/dagRuns", {"logical_date": None, **fields})
@@ -77,12 +81,21 @@ class Deployment:
         return self.airflow.api.get(path, deserialize="true")["value"]
 
 
+def connection_of(azure: LocalAzure, application: ApplicationConfig) -> dict[str, Any]:
+    """The Airflow connection with which this application signs in."""
+    connection: dict[str, Any] = json.loads(json.dumps(describe_connection(azure)))
+    connection["login"] = application.client_id
+    connection["extra"]["vault_credential_name"] = application.vault_secret_name
+    return connection
+
+
 def _connections(azure: LocalAzure) -> dict[str, dict[str, Any]]:
-    normal = describe_connection(azure)
-    reader = json.loads(json.dumps(normal))
-    reader["login"] = READER.client_id
-    reader["extra"]["vault_credential_name"] = READER.vault_secret_name
-    return {"batchad_default": normal, "read_only": reader}
+    cases = {f"case_{number}": connection_of(azure, case) for number, case in enumerate(CASES)}
+    return {
+        "batchad_default": describe_connection(azure),
+        "read_only": connection_of(azure, READER),
+        **cases,
+    }
 
 
 @pytest.fixture(scope="session")
@@ -91,12 +104,16 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     secrets_file = home / "secrets"
     config = LocalAzureConfig(
         port=0,
-        applications=(AIRFLOW_APPLICATION, READER, STRANGER),
+        applications=(AIRFLOW_APPLICATION, READER, STRANGER, *CASES),
         assignments=(
             *DEFAULT_ASSIGNMENTS,
             AssignmentConfig(principal="reader", role="Azure Batch Account Reader", resource="batch"),
+            *(
+                AssignmentConfig(principal=case.name, role="Azure Batch Job Submitter", resource="batch")
+                for case in CASES
+            ),
         ),
-        pools=(PoolConfig(id="cpu", nodes=2, slots=8),),
+        pools=(PoolConfig(id="cpu", nodes=2, slots=32),),
         secrets_file=secrets_file,
     )
     with LocalAzure(config) as azure, running_airflow(home / "airflow", azure) as airflow:
@@ -104,12 +121,17 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 
 @contextmanager
-def running_airflow(home: Path, azure: LocalAzure) -> Iterator[Standalone]:
-    """An Airflow with the tests' DAGs and its connections to this local Azure."""
+def running_airflow(
+    home: Path, azure: LocalAzure, *, more: Mapping[str, str] | None = None, parallelism: int = 8
+) -> Iterator[Standalone]:
+    """An Airflow with the tests' DAGs and its connections to this local Azure.
+
+    :param more: variables for its processes.
+    """
     # What nobody looks at in an ordinary log is searched for secrets too.
-    environment = {**client_environment(azure), "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"}
+    environment = {**client_environment(azure), "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG", **(more or {})}
     del environment["AIRFLOW_CONN_BATCHAD_DEFAULT"]
-    settings = AirflowSettings(home=home, dags_folder=DAGS, environment=environment)
+    settings = AirflowSettings(home=home, dags_folder=DAGS, environment=environment, parallelism=parallelism)
     with ProcessGroup() as group:
         airflow = Standalone(settings, group=group)
         airflow.start()

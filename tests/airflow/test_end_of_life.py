@@ -1,134 +1,117 @@
-"""What becomes of the Batch job when a person ends the Airflow task: in the triggerer and on a worker."""
+"""What becomes of the Batch job when a person ends the Airflow task, or its time is over: in both modes."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import getpass
+import signal
+from collections.abc import Iterator
 
-from airflow.triggers.base import BaseTrigger
-from requests import HTTPError
+import pytest
 
-if TYPE_CHECKING:
-    from tests.airflow.conftest import Deployment
+from demo.airflow import find_components
+from tests.airflow.conftest import Deployment
+from tests.airflow.dags.end_of_life import TASK_SECONDS
+from tests.airflow.task_runs import TRIGGERS_ARE_TOLD, TaskRun, eventually, orphans
 
-# Airflow 3.2 tells a trigger nothing of a person's action.
-TRIGGERS_ARE_TOLD = hasattr(BaseTrigger, "on_kill")
-SECONDS = 30.0
-
-
-def eventually(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = condition()
-        if found:
-            return found
-        time.sleep(0.25)
-    raise AssertionError(f"not within {seconds} s: {what}")
+OUT_OF_TIME = f"Airflow: execution_timeout of 0:00:{TASK_SECONDS:02} passed."
 
 
-class Run:
-    """One run of a DAG whose only task waits for a Batch job without end."""
-
-    def __init__(self, deployment: Deployment, dag_id: str) -> None:
-        self.deployment = deployment
-        self.dag_id = dag_id
-        self.run_id = deployment.start_run(dag_id)
-
-    def job_id(self, *, other_than: str | None = None) -> str:
-        """The job that the task instance names, once it waits for it."""
-
-        def named() -> str | None:
-            entries = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/submit/xcomEntries"
-            keys = {entry["key"] for entry in self.deployment.airflow.api.get(entries)["xcom_entries"]}
-            if "batch_job_id" not in keys:
-                return None
-            try:
-                job_id = str(self.deployment.xcom(self.dag_id, self.run_id, "batch_job_id"))
-            except HTTPError as error:
-                # A new try wipes what the one before it named.
-                if error.response.status_code != 404:
-                    raise
-                return None
-            return job_id if job_id != other_than else None
-
-        return str(eventually(named, 120, f"{self.dag_id} waits for a job"))
-
-    def wait_until_watched(self, job_id: str) -> None:
-        """Airflow tells nothing of a person's action to a trigger that has not begun."""
-
-        def asked() -> bool:
-            entries = self.deployment.azure.ledger.entries(service="batch", operation="Get Job")
-            return any(job_id in entry.path for entry in entries)
-
-        eventually(asked, 90, f"a trigger asks for {job_id}")
-
-    def mark(self, state: str) -> None:
-        path = f"dags/{self.dag_id}/dagRuns/{self.run_id}/taskInstances/submit"
-
-        def marked() -> bool:
-            try:
-                self.deployment.airflow.api.patch(path, {"new_state": state})
-            except HTTPError as error:
-                # Airflow's own database, of one file, is busy now and then.
-                if error.response.status_code != 500:
-                    raise
-                return False
-            return True
-
-        eventually(marked, 60, f"{self.dag_id} is marked {state}")
-
-    def clear(self) -> None:
-        body = {
-            "dry_run": False,
-            "dag_run_id": self.run_id,
-            "task_ids": ["submit"],
-            "only_failed": False,
-            "reset_dag_runs": True,
-        }
-        self.deployment.airflow.api.post(f"dags/{self.dag_id}/clearTaskInstances", body)
-
-    def job(self, job_id: str) -> dict[str, Any]:
-        """The job's state and the reason for its end, from the service's own book."""
-        found = self.deployment.azure.batch.jobs.get(job_id)
-        return {"state": str(found.state), "reason": found.terminate_reason}
+@pytest.fixture(scope="module")
+def short(deployment: Deployment) -> dict[str, TaskRun]:
+    """Tasks that run out of time while the other tests go on."""
+    return {mode: TaskRun(deployment, f"{mode}_short") for mode in ("sync", "deferred")}
 
 
-def test_a_job_ends_with_the_task_that_a_person_ended(deployment: Deployment) -> None:
+def test_a_job_ends_with_the_task_that_a_person_ended(
+    deployment: Deployment, short: dict[str, TaskRun]
+) -> None:
     runs = {
-        "failed": Run(deployment, "deferred_endless"),
-        "success": Run(deployment, "deferred_endless"),
-        "on the worker": Run(deployment, "sync_endless"),
-        "neighbour": Run(deployment, "deferred_endless"),
+        "failed": TaskRun(deployment, "deferred_endless"),
+        "success": TaskRun(deployment, "deferred_endless"),
+        "on the worker": TaskRun(deployment, "sync_endless"),
+        "success on the worker": TaskRun(deployment, "sync_endless"),
+        "neighbour": TaskRun(deployment, "deferred_endless"),
     }
     jobs = {name: run.job_id() for name, run in runs.items()}
     for name in ("failed", "success", "neighbour"):
         runs[name].wait_until_watched(jobs[name])
-    runs["failed"].mark("failed")
-    runs["success"].mark("success")
-    runs["on the worker"].mark("failed")
-    ended = ["on the worker", *(["failed", "success"] if TRIGGERS_ARE_TOLD else [])]
+    states = {name: "success" if name.startswith("success") else "failed" for name in runs}
+    ended = [name for name in runs if name != "neighbour"]
     for name in ended:
-        run, job_id = runs[name], jobs[name]
-        eventually(lambda run=run, job_id=job_id: run.job(job_id)["state"] == "completed", SECONDS, name)
-        state = "success" if name == "success" else "failed"
-        assert run.job(job_id)["reason"] == f"Airflow: the task was set to {state}."
+        runs[name].mark(states[name])
+    for name in ended if TRIGGERS_ARE_TOLD else ["on the worker", "success on the worker"]:
+        runs[name].wait_for_reason(jobs[name], f"Airflow: the task was set to {states[name]}.")
     neighbour, job_id = runs["neighbour"], jobs["neighbour"]
-    assert neighbour.job(job_id)["state"] == "active"
+    assert neighbour.job(job_id) == {"state": "active", "reason": None}
     neighbour.mark("failed")
     if TRIGGERS_ARE_TOLD:
-        eventually(lambda: neighbour.job(job_id)["state"] == "completed", SECONDS, "the neighbour")
+        neighbour.wait_for_reason(job_id, "Airflow: the task was set to failed.")
 
 
 def test_a_clear_ends_the_job_of_before_and_waits_for_another(deployment: Deployment) -> None:
-    run = Run(deployment, "deferred_endless")
+    run = TaskRun(deployment, "deferred_endless")
     first = run.job_id()
     run.wait_until_watched(first)
     run.clear()
     second = run.job_id(other_than=first)
-    eventually(lambda: run.job(first)["state"] == "completed", SECONDS, "the job of before is ended")
-    assert run.job(second)["state"] == "active"
-    run.wait_until_watched(second)
+    eventually(lambda: run.job(first)["state"] == "completed", 30, "the job of before is ended")
+    # Whichever of the two was first: the trigger of before, or the new try.
+    superseded = f"Superseded by {second}: the Airflow task was cleared."
+    assert run.job(first)["reason"] in ("Airflow: the task was cleared.", superseded)
+    assert run.job(second) == {"state": "active", "reason": None}
+    run.wait_until_watched(second, number=2)
     run.mark("failed")
     if TRIGGERS_ARE_TOLD:
-        eventually(lambda: run.job(second)["state"] == "completed", SECONDS, "the new job is ended")
+        run.wait_for_reason(second, "Airflow: the task was set to failed.")
+
+
+@pytest.fixture
+def stalled_triggerer(deployment: Deployment) -> Iterator[None]:
+    standalone = deployment.airflow._process
+    assert standalone is not None
+    triggerer = find_components(standalone)["triggerer"]
+    members = [triggerer, *triggerer.children(recursive=True)]
+    for process in members:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in members:
+            if process.is_running():
+                process.send_signal(signal.SIGCONT)
+
+
+def test_a_job_whose_task_ended_before_its_trigger_began_is_an_orphan(
+    deployment: Deployment, request: pytest.FixtureRequest
+) -> None:
+    neighbour = TaskRun(deployment, "sync_endless")
+    request.getfixturevalue("stalled_triggerer")
+    run = TaskRun(deployment, "deferred_endless")
+    run.wait_for("deferred")
+    job_id = run.job_id()
+    other = neighbour.job_id()
+    run.mark("failed")
+    status, found = orphans(deployment)
+    assert status == 1
+    mine = [row for row in found if row["job_id"] == job_id]
+    assert [row["why"] for row in mine] == ["the task instance is failed"]
+    assert other not in {row["job_id"] for row in found}
+    assert run.job(job_id) == {"state": "active", "reason": None}
+    status, ended = orphans(deployment, "batchad_default", "--terminate")
+    assert status == 0
+    assert [row["terminated"] for row in ended if row["job_id"] == job_id] == [True]
+    user = getpass.getuser()
+    run.wait_for_reason(
+        job_id, f"Airflow: the task instance is failed; ended by {user} with 'airflow batchad orphans'."
+    )
+    assert neighbour.job(other) == {"state": "active", "reason": None}
+    neighbour.mark("failed")
+    neighbour.wait_for_reason(other, "Airflow: the task was set to failed.")
+
+
+@pytest.mark.parametrize("mode", ["sync", "deferred"])
+def test_a_job_ends_when_its_task_ran_out_of_time(short: dict[str, TaskRun], mode: str) -> None:
+    run = short[mode]
+    run.wait_for("failed")
+    job_id = run.job_id()
+    run.wait_for_reason(job_id, OUT_OF_TIME)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig
@@ -116,6 +118,15 @@ async def test_a_job_that_a_later_try_has_is_left(
     trigger.task_instance = _as_airflow_gives_it(first)
     await trigger.on_kill()
     assert ended(signing_in, job["job_id"]) is None
+
+
+def test_a_task_is_deferred_without_a_timeout_of_airflows(signing_in: SigningIn) -> None:
+    # Airflow tells nobody of its own: the deadline is the trigger's.
+    operator = operator_of(execution_timeout=timedelta(minutes=5), deferrable=True)
+    with pytest.raises(TaskDeferred) as deferred:
+        operator.execute(context_of(operator))
+    assert deferred.value.timeout is None
+    assert deferred.value.trigger.serialize()[1]["deadline"] is not None
 
 
 async def test_a_trigger_that_has_fired_ends_nothing(

@@ -14,6 +14,7 @@ from airflow_provider_batchad.jobs.naming import (
     job_id,
     job_prefix,
     parse_attempt,
+    run_prefix,
 )
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
@@ -80,7 +81,7 @@ def test_an_id_says_the_dag_and_the_task() -> None:
 
 
 def test_the_name_stays_the_same_over_releases() -> None:
-    assert job_prefix(NAME) == "weather-etl-group-summarise-8c5768a827c9519f-"
+    assert job_prefix(NAME) == "weather-etl-group-summarise-facb1b2a93ff9d12-"
 
 
 @pytest.mark.parametrize(
@@ -90,6 +91,7 @@ def test_the_name_stays_the_same_over_releases() -> None:
         {"dag_id": "weather.ETL"},
         {"run_id": "manual"},
         {"run_started": "2026-03-02T00:00:02+00:00"},
+        {"run_after": "2026-03-02T00:00:00+00:00"},
         {"task_id": "group-summarise"},
         {"map_index": 0},
         {"nonce": "1"},
@@ -99,6 +101,13 @@ def test_the_name_stays_the_same_over_releases() -> None:
 def test_each_part_of_the_name_tells_jobs_apart(change: dict[str, object]) -> None:
     other = dataclasses.replace(NAME, **change)  # type: ignore[arg-type]
     assert job_prefix(other) != job_prefix(NAME)
+
+
+@pytest.mark.parametrize("change", [{"run_started": "2026-03-02T00:00:02+00:00"}, {"nonce": "1"}])
+def test_each_start_of_a_run_begins_alike(change: dict[str, str]) -> None:
+    other = dataclasses.replace(NAME, **change)  # type: ignore[arg-type]
+    assert run_prefix(other) == run_prefix(NAME)
+    assert job_prefix(other).startswith(run_prefix(NAME))
 
 
 def test_a_name_without_a_letter_still_makes_an_id() -> None:

@@ -90,7 +90,7 @@ def test_a_job_of_a_run_that_was_made_again_is_an_orphan() -> None:
 
 
 def test_a_job_without_a_task_instance_is_an_orphan_once_it_is_not_young() -> None:
-    assert why(job(), None) == "Airflow has no such task instance"
+    assert why(job(), None) == "there is no such task instance any more"
     assert why(job(created=NOW - YOUNG + timedelta(seconds=1)), None) is None
 
 
