@@ -16,7 +16,8 @@ from airflow_provider_batchad.identity.credential import (
     CallbackCredential,
     TokenPolicy,
 )
-from airflow_provider_batchad.identity.proxies import check_proxy
+from airflow_provider_batchad.identity.proxies import usable_proxy
+from airflow_provider_batchad.identity.transports import plain_transport
 
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 # azure-core's own is 300 s: a worker would hang for half an hour on a host that does not answer.
 _PATIENT: dict[str, Any] = {"connection_timeout": 20, "read_timeout": 120}
 _IMPATIENT: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 10}
+_TRANSPORTS = ("connection_timeout", "read_timeout", "connection_verify")
 
 # azure-core's own are ten tries of up to two minutes.
 _RETRIES: dict[str, Any] = {"retry_total": 5, "retry_backoff_factor": 0.8, "retry_backoff_max": 30}
@@ -78,14 +80,15 @@ def batch_client(
     :param impatient: asks once, and gives up within seconds.
     :raises ProxyConfigurationError: the environment's proxy cannot be used.
     """
-    check_proxy(connection.account_url)
+    usable_proxy(connection.account_url)
+    options = {**_options(connection, declaration), **(_IMPATIENT if impatient else _PATIENT)}
     return azure.batch.BatchClient(
         connection.account_url,
         CallbackCredential(callback),
         authentication_policy=TokenPolicy(callback, connection.account_url),
         retry_policy=ShortRetryPolicy(**(_NO_RETRIES if impatient else _RETRIES)),
-        **_options(connection, declaration),
-        **(_IMPATIENT if impatient else _PATIENT),
+        transport=plain_transport(**{name: options.pop(name) for name in _TRANSPORTS if name in options}),
+        **options,
     )
 
 
@@ -97,12 +100,16 @@ def async_batch_client(
     :param declaration: what all of its users may ask for, where the context declares nothing.
     :raises ProxyConfigurationError: the environment's proxy cannot be used.
     """
-    check_proxy(connection.account_url, asynchronous=True)
+    proxy = usable_proxy(connection.account_url, asynchronous=True)
     return azure.batch.aio.BatchClient(
         connection.account_url,
         AsyncCallbackCredential(callback),
         authentication_policy=AsyncTokenPolicy(callback, connection.account_url),
         retry_policy=AsyncShortRetryPolicy(**_RETRIES),
+        # Left to read the environment, aiohttp puts a password of ~/.netrc beside the token, reads ALL_PROXY
+        # not at all, and takes two of the loop's threads for each request to do so.
+        use_env_settings=False,
+        proxies={"https": proxy} if proxy else None,
         **_options(connection, declaration),
         **_PATIENT,
     )

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.errors import BatchAdError, Unreachable
 from airflow_provider_batchad.identity.entra_errors import explain_entra_error
-from airflow_provider_batchad.identity.proxies import check_proxy, strike_proxy_passwords
+from airflow_provider_batchad.identity.proxies import strike_proxy_passwords, usable_proxy
 from airflow_provider_batchad.identity.tokens import AccessToken
+from airflow_provider_batchad.identity.transports import ignore_netrc
 from airflow_provider_batchad.identity.unreachable import is_outage, parse_retry_after
 from airflow_provider_batchad.identity.whole_answer import bounded
 
@@ -51,6 +52,7 @@ class EntraHttp:
         self._attempts = 2 if retries else 1
         # Its own adapter is left as it is: one that may try again (MSAL's may) sleeps out any Retry-After.
         self._session = requests.Session()
+        ignore_netrc(self._session)
         self.last: Answer | None = None
 
     def get(self, url: str, **options: Any) -> requests.Response:
@@ -64,7 +66,7 @@ class EntraHttp:
 
     def _send(self, method: str, url: str, options: dict[str, Any]) -> requests.Response:
         self.last = None
-        check_proxy(url)
+        usable_proxy(url)
         settings = {"timeout": _TIMEOUT_SECONDS, **options, **self._verify, "allow_redirects": False}
         response = self._request(method, url, settings)
         self.last = Answer(

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import SplitResult, unquote, urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
+from urllib.request import getproxies_environment
 
 from airflow_provider_batchad.errors import ProxyConfigurationError
 
@@ -19,44 +19,34 @@ _VARIABLES: Final = ("http_proxy", "https_proxy", "all_proxy")
 # What a client takes for the end of the host, where somebody has not escaped it.
 _CUTS: Final = re.compile(r"[#/?]")
 _SHORTEST: Final = 4
-# aiohttp reads all of these before it chooses one.
-_READ_BY_ALL: Final = ("http", "https", "ws", "wss")
 _SOCKS: Final = ("socks4", "socks4a", "socks5", "socks5h")
 
 
-def check_proxy(url: str, *, asynchronous: bool = False) -> None:
-    """Refuse an environment whose proxy for ``url`` no client can use.
+def usable_proxy(url: str, *, asynchronous: bool = False) -> str | None:
+    """The environment's proxy for ``url``, as requests chooses it; none where ``NO_PROXY`` names the host.
 
-    :param asynchronous: aiohttp asks, which takes ``http://`` proxies alone and goes around others.
-    :raises ProxyConfigurationError: names the variable, and not its value.
+    :param asynchronous: aiohttp asks, which takes ``http://`` proxies alone.
+    :raises ProxyConfigurationError: the client could not use it; names the variable, and not its value.
     """
-    proxies = getproxies_environment()
-    if not proxies or _is_exempt(url, asynchronous=asynchronous):
-        return
-    scheme = urlsplit(url).scheme
-    chosen = scheme if scheme in proxies or asynchronous else "all"
-    for kind, value in proxies.items():
-        if kind != chosen and kind not in _READ_BY_ALL:
-            continue
-        what = _fault_of(value)
-        if what is None and kind == chosen:
-            what = _unsupported(value, asynchronous=asynchronous)
-        if what is not None:
-            raise ProxyConfigurationError(
-                what,
-                variable=_variable_of(kind, value),
-                remedy="It is http://host:port or http://user:password@host:port, with %23 for # in user "
-                "name and password, %2F for / and %3F for ?.",
-            )
-
-
-def _is_exempt(url: str, *, asynchronous: bool) -> bool:
-    """Whether ``NO_PROXY`` names the host, as the client reads it."""
-    if asynchronous:
-        return bool(proxy_bypass(urlsplit(url).hostname or ""))
     from requests.utils import should_bypass_proxies
 
-    return should_bypass_proxies(url, no_proxy=None)
+    proxies = getproxies_environment()
+    if not proxies or should_bypass_proxies(url, no_proxy=None):
+        return None
+    scheme = urlsplit(url).scheme
+    chosen = scheme if scheme in proxies else "all"
+    value = proxies.get(chosen)
+    if value is None:
+        return None
+    what = _fault_of(value) or _unsupported(value, asynchronous=asynchronous)
+    if what is not None:
+        raise ProxyConfigurationError(
+            what,
+            variable=_variable_of(chosen, value),
+            remedy="It is http://host:port or http://user:password@host:port, with %23 for # in user "
+            "name and password, %2F for / and %3F for ?.",
+        )
+    return value
 
 
 def _variable_of(kind: str, value: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from airflow_provider_batchad.errors import ProxyConfigurationError
-from airflow_provider_batchad.identity.proxies import check_proxy
+from airflow_provider_batchad.identity.proxies import usable_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,7 +68,7 @@ class AnswerWatch:
         self._unanswered = urlsplit(request.http_request.url).hostname or ""
         self._status = self.retry_after_seconds = self.refused = None
         try:
-            check_proxy(request.http_request.url)
+            usable_proxy(request.http_request.url)
         except ProxyConfigurationError as error:
             # azure-identity makes refused sign-ins of what it does not know.
             self.refused = error

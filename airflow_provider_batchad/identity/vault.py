@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from airflow_provider_batchad.errors import BatchAdError
-from airflow_provider_batchad.identity.proxies import check_proxy
+from airflow_provider_batchad.identity.proxies import usable_proxy
+from airflow_provider_batchad.identity.transports import bounded_transport
 from airflow_provider_batchad.identity.unreachable import AnswerWatch
 from airflow_provider_batchad.identity.validity import Validity, ValidityWatch
 from airflow_provider_batchad.identity.vault_errors import explain_vault_error
-from airflow_provider_batchad.identity.whole_answer import bounded_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,7 @@ class KeyVault:
         :raises Unreachable: Key Vault, or what signs in to it, did not answer.
         :raises ProxyConfigurationError: the environment's proxy cannot be used.
         """
-        check_proxy(self._vault_url)
+        usable_proxy(self._vault_url)
         wanted, _, version = name.partition("/")
         self._sign_in_watch.forget()
         self._vault_watch.forget()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, assert_never
 
 from airflow_provider_batchad.connection_form import VaultSignIn
 from airflow_provider_batchad.errors import VaultError
-from airflow_provider_batchad.identity.whole_answer import bounded_transport
+from airflow_provider_batchad.identity.transports import bounded_transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable

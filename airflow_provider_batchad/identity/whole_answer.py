@@ -6,11 +6,7 @@ import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
-
-if TYPE_CHECKING:
-    from azure.core.pipeline.transport import RequestsTransport
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -42,27 +38,3 @@ def bounded(exchange: Callable[[], T]) -> T:
         if answer.done():
             raise
     raise TimeoutError(f"the whole answer did not come within {LONGEST_SECONDS:.0f} s")
-
-
-def bounded_transport(**settings: Any) -> RequestsTransport:
-    """azure-core's own transport, each of whose exchanges is bounded.
-
-    :param settings: of the transport, such as ``connection_timeout`` and ``connection_verify``.
-    """
-    return _transport()(**settings)
-
-
-@cache
-def _transport() -> type[RequestsTransport]:
-    from azure.core.exceptions import ServiceResponseTimeoutError
-    from azure.core.pipeline.transport import RequestsTransport
-
-    class BoundedTransport(RequestsTransport):  # type: ignore[misc]  # azure-core gives it out by __getattr__
-        def send(self, request: Any, **options: Any) -> Any:
-            send = super().send
-            try:
-                return bounded(lambda: send(request, **options))
-            except TimeoutError as error:
-                raise ServiceResponseTimeoutError(str(error)) from None
-
-    return BoundedTransport

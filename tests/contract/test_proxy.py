@@ -69,7 +69,7 @@ def port_of(signing_in: SigningIn, service: str) -> int:
     return int(urlsplit(signing_in.azure.endpoints.as_dict()[service]).port or 0)
 
 
-@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 def test_everything_goes_through_the_proxy(
     name: str, ask: Ask, signing_in: SigningIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +158,20 @@ def test_a_password_that_nobody_escaped_is_in_no_error(
         ask()
     told = "".join(traceback.format_exception(caught.value))
     assert len([part for part in (password, password[::-1]) if part in told]) == 0
+
+
+def test_a_password_of_netrc_goes_nowhere(
+    ask: Ask, password: str, signing_in: SigningIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """requests puts it in the place of a token, aiohttp raises; an entry ``default`` is for every host."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"default login somebody password {password}\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert ask() == 200
+    machine = {"sign_in": "managed_identity", "login": None, "tenant_id": None, **WITHOUT_VAULT}
+    assert signing_in.callback(**machine)().token
+    netrc.unlink()
 
 
 USELESS = ("#x@proxy:1", "/x@proxy", "[@proxy", "@[::1", "@proxy:99999", "@proxy:port", "€@proxy")

@@ -7,7 +7,7 @@ import importlib.util
 import pytest
 
 from airflow_provider_batchad.errors import ProxyConfigurationError
-from airflow_provider_batchad.identity.proxies import check_proxy, strike_proxy_passwords
+from airflow_provider_batchad.identity.proxies import strike_proxy_passwords, usable_proxy
 from airflow_provider_batchad.identity.unreachable import chain_of
 
 
@@ -45,7 +45,7 @@ SECRET = "hunter2hunter2"
 def refusal(*, asynchronous: bool = False) -> ProxyConfigurationError | None:
     refused = None
     try:
-        check_proxy(URL, asynchronous=asynchronous)
+        usable_proxy(URL, asynchronous=asynchronous)
     except ProxyConfigurationError as error:
         refused = error
     if refused is not None:
@@ -116,19 +116,18 @@ def test_socks_proxy_without_its_package_is_refused(monkeypatch: pytest.MonkeyPa
     assert "PySocks" in str(refusal())
 
 
-def test_only_the_proxies_that_are_read_count(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_only_the_proxy_that_is_chosen_counts(monkeypatch: pytest.MonkeyPatch, asynchronous: bool) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
-    monkeypatch.setenv("ALL_PROXY", "socks://broken:port")
-    assert refusal() is None
-    assert refusal(asynchronous=True) is None
     monkeypatch.setenv("HTTP_PROXY", "http://[broken")
-    assert (refused := refusal(asynchronous=True)) is not None
-    assert refused.variable == "HTTP_PROXY"
+    monkeypatch.setenv("ALL_PROXY", "socks://broken:port")
+    assert usable_proxy(URL, asynchronous=asynchronous) == "http://proxy:3128"
     monkeypatch.delenv("HTTPS_PROXY")
-    monkeypatch.delenv("HTTP_PROXY")
-    assert (refused := refusal()) is not None
+    refused = refusal(asynchronous=asynchronous)
+    assert refused is not None
     assert refused.variable == "ALL_PROXY"
-    assert refusal(asynchronous=True) is None
+    monkeypatch.setenv("ALL_PROXY", "http://proxy:3128")
+    assert usable_proxy(URL, asynchronous=asynchronous) == "http://proxy:3128"
 
 
 @pytest.mark.parametrize(
