@@ -19,7 +19,7 @@ from airflow_provider_batchad.jobs.requests import create_task_collection
 from airflow_provider_batchad.jobs.rest import Answered, BatchRequest, BatchResponse, Pause, Several, Steps
 
 if TYPE_CHECKING:
-    from airflow_provider_batchad.jobs.spec import TaskSpec
+    from airflow_provider_batchad.jobs.tasks import TaskSpec
 
 MAX_CHUNK_TASKS = 100
 MAX_CHUNK_BYTES = 1024 * 1024

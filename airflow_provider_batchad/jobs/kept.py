@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_batchad.errors import NotFound, OutputUnavailable
 from airflow_provider_batchad.jobs.outcome import list_tasks, succeeded
 from airflow_provider_batchad.jobs.outputs import read_outputs
-from airflow_provider_batchad.jobs.spec import JobSpec, TaskSpec
+from airflow_provider_batchad.jobs.tasks import TaskSpec
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.jobs.rest import Steps
+    from airflow_provider_batchad.jobs.spec import JobSpec
 
 
 def read_kept(
@@ -60,11 +61,28 @@ def without_kept(spec: JobSpec, kept: Mapping[str, str]) -> JobSpec:
     names = {task_id.casefold() for task_id in kept}
     # Batch matches ranges by number: "007" and "7" are both in the range from 1 to 9.
     numbers = sorted({int(name) for name in names if name.isascii() and name.isdecimal()})
-    left = (task for task in spec.tasks if task.id not in kept)
-    return replace(spec, tasks=tuple(_freed(task, names, numbers) for task in left))
+    task_ids = tuple(task_id for task_id in spec.task_ids if task_id not in kept)
+    return replace(spec, task_ids=task_ids, tasks=_Left(spec.tasks, kept, names, numbers))
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """Made as they are read: all but a few may be left of a hundred thousand."""
+
+    tasks: Iterable[TaskSpec]
+    kept: Mapping[str, str]
+    names: set[str]
+    numbers: Sequence[int]
+
+    def __iter__(self) -> Iterator[TaskSpec]:
+        for task in self.tasks:
+            if task.id not in self.kept:
+                yield _freed(task, self.names, self.numbers)
 
 
 def _freed(task: TaskSpec, names: set[str], numbers: Sequence[int]) -> TaskSpec:
+    if b'"dependsOn"' not in task.body:
+        return task
     body = task.load()
     wanted = body.get("dependsOn")
     if not wanted:

@@ -12,9 +12,12 @@ from airflow_provider_batchad.jobs.rest import JSON_CONTENT_TYPE, BatchRequest, 
 PAGE_SIZE = 1000
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
 def dump(body: object) -> bytes:
     """``body`` as compact JSON."""
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
+    return _encode(body).encode()
 
 
 def _segment(name: str) -> str:

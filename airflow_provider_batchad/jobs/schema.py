@@ -6,18 +6,21 @@ that whatever the REST API lets one say can be said here, and nothing else.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
 from functools import cache
 from importlib.resources import files
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
-NAME_VALUE_TYPES = frozenset({"EnvironmentSetting", "BatchMetadataItem"})
-_ISO_DURATION = re.compile(r"P(?=.)(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+(\.\d+)?S)?)?", re.ASCII)
-_BOOLEANS = {"true": True, "false": False}
+from airflow_provider_batchad.jobs.scalars import SCALARS, WrongValue, choice_of, iso_duration, kind_of
+
+__all__ = ["SpecificationError", "iso_duration", "load_schema", "mapping_of", "to_rest"]
+
+NAME_VALUE_TYPES: Final = frozenset({"EnvironmentSetting", "BatchMetadataItem"})
+
+Convert: TypeAlias = Callable[[Any], Any]
 
 
 class SpecificationError(ValueError):
@@ -40,122 +43,106 @@ def load_schema() -> dict[str, dict[str, Any]]:
     return schema
 
 
-@cache
-def _rest_names(type_name: str) -> dict[str, str]:
-    return {field["rest"]: name for name, field in load_schema()[type_name].items()}
-
-
 def to_rest(type_name: str, value: object, path: str) -> dict[str, Any]:
     """``value``, which says a ``type_name``, as the JSON that the REST API takes.
 
-    :param value: a mapping whose keys are the REST API's names, in snake case or as they are; or one of
-        azure-batch's models, which is such a mapping.
+    :param value: a mapping whose keys are the REST API's names, in snake case or as they are; one of
+        azure-batch's models, which is such a mapping; or a dataclass with such fields.
+    :param path: of ``value``, for messages.
     :raises SpecificationError: an unknown or missing field, or a value of the wrong type.
     """
-    if not isinstance(value, Mapping):
-        _refuse(path, f"expected the fields of a {type_name} (a dict), not {_kind_of(value)}")
-    fields = load_schema()[type_name]
-    body: dict[str, Any] = {}
-    for key, item in value.items():
-        name = key if key in fields else _rest_names(type_name).get(key)
-        if name is None:
-            _refuse_unknown(path, str(key), fields)
-        if item is None:
-            continue
-        field = fields[name]
-        if field["rest"] in body:
-            _refuse(f"{path}.{name}", "is given twice, in snake case and by its REST name")
-        body[field["rest"]] = _value(field["kind"], item, f"{path}.{name}")
-    for name, field in fields.items():
-        if field.get("required") and field["rest"] not in body:
-            _refuse(f"{path}.{name}", "is required")
-    return body
+    try:
+        return _type(type_name).convert(value)
+    except WrongValue as wrong:
+        raise SpecificationError(f"{path}{wrong.path}", wrong.problem) from None
 
 
-def iso_duration(value: timedelta) -> str:
-    """A duration as ISO 8601 has it, such as ``P1DT2H0M5S``."""
-    minutes, seconds = divmod(value.total_seconds(), 60)
-    hours, minutes = divmod(int(minutes), 60)
-    days, hours = divmod(hours, 24)
-    return f"P{days}DT{hours}H{minutes}M{seconds:.7f}".rstrip("0").rstrip(".") + "S"
+def mapping_of(value: object) -> Mapping[Any, Any] | None:
+    """A mapping, or a dataclass's fields as one; ``None`` for anything else."""
+    if isinstance(value, Mapping):
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    return None
 
 
-def _value(kind: Any, value: object, path: str) -> Any:
+class _Type:
+    """The fields of a type. The path of what is wrong is put together only where something is."""
+
+    def __init__(self, name: str) -> None:
+        schema = load_schema()[name]
+        self._name = name
+        self._schema = schema
+        self._required = [(field["rest"], key) for key, field in schema.items() if field.get("required")]
+        self._fields: dict[str, tuple[str, str, Convert]] = {}
+        for key, field in schema.items():
+            self._fields[key] = self._fields[field["rest"]] = (field["rest"], key, _converter(field["kind"]))
+
+    def convert(self, value: Any) -> dict[str, Any]:
+        given = value if type(value) is dict else mapping_of(value)
+        if given is None:
+            raise WrongValue(f"expected the fields of a {self._name} (a dict), not {kind_of(value)}")
+        fields = self._fields
+        body: dict[str, Any] = {}
+        for key, item in given.items():
+            field = fields.get(key)
+            if field is None:
+                self._refuse_unknown(str(key))
+            if item is None:
+                continue
+            rest, name, convert = field
+            if rest in body:
+                raise WrongValue("is given twice, in snake case and by its REST name", path=f".{name}")
+            try:
+                body[rest] = convert(item)
+            except WrongValue as wrong:
+                raise wrong.below(f".{name}") from None
+        for rest, name in self._required:
+            if rest not in body:
+                raise WrongValue("is required", path=f".{name}")
+        return body
+
+    def _refuse_unknown(self, key: str) -> NoReturn:
+        close = difflib.get_close_matches(key, list(self._schema), n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it knows {', '.join(sorted(self._schema))}"
+        raise WrongValue(f"the REST API has no such field; {hint}", path=f".{key}")
+
+
+@cache
+def _type(name: str) -> _Type:
+    return _Type(name)
+
+
+def _converter(kind: Any) -> Convert:
     if isinstance(kind, list):
-        return [_value(kind[0], item, f"{path}[{n}]") for n, item in enumerate(_items(kind[0], value, path))]
+        return _list_of(kind[0])
     if isinstance(kind, dict):
-        return _choice(kind["enum"], value, path)
-    convert = _SCALARS.get(kind)
-    return convert(value, path) if convert else to_rest(kind, value, path)
+        return choice_of(kind["enum"])
+    # Made at first use: most types are never used, and a type may hold itself.
+    return SCALARS.get(kind) or (lambda value: _type(kind).convert(value))
 
 
-def _string(value: object, path: str) -> str:
-    return value if isinstance(value, str) else _refuse_type(path, "a string", value)
+def _list_of(kind: Any) -> Convert:
+    convert = _converter(kind)
+
+    def convert_all(value: object) -> list[Any]:
+        items = _items(kind, value)
+        done: list[Any] = []
+        try:
+            for item in items:
+                done.append(convert(item))  # noqa: PERF401 - how far it came is part of the error
+        except WrongValue as wrong:
+            raise wrong.below(f"[{len(done)}]") from None
+        return done
+
+    return convert_all
 
 
-def _object(value: object, path: str) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else _refuse_type(path, "a dict", value)
-
-
-def _items(kind: Any, value: object, path: str) -> Iterable[object]:
-    if isinstance(value, Mapping) and kind in NAME_VALUE_TYPES:
+def _items(kind: Any, value: object) -> Iterable[object]:
+    if type(value) is list:
+        return value
+    if isinstance(value, Mapping) and isinstance(kind, str) and kind in NAME_VALUE_TYPES:
         return [{"name": name, "value": item} for name, item in value.items()]
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
-        _refuse_type(path, "a list", value)
+        raise WrongValue(f"expected a list, not {kind_of(value)}")
     return value
-
-
-def _integer(value: object, path: str) -> int:
-    # Jinja makes a string of whatever it renders.
-    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d+\s*", value):
-        return int(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    return _refuse_type(path, "a whole number", value)
-
-
-def _boolean(value: object, path: str) -> bool:
-    if isinstance(value, str) and value.strip().lower() in _BOOLEANS:
-        return _BOOLEANS[value.strip().lower()]
-    return value if isinstance(value, bool) else _refuse_type(path, "true or false", value)
-
-
-def _duration(value: object, path: str) -> str:
-    if isinstance(value, timedelta) and value >= timedelta():
-        return iso_duration(value)
-    if isinstance(value, str) and _ISO_DURATION.fullmatch(value):
-        return value
-    return _refuse_type(path, "a timedelta or an ISO 8601 duration such as 'PT15M'", value)
-
-
-def _choice(choices: list[str], value: object, path: str) -> str:
-    text = str(getattr(value, "value", value)).casefold()
-    found = next((choice for choice in choices if choice.casefold() == text), None)
-    return found or _refuse(path, f"expected one of {', '.join(choices)}")
-
-
-_SCALARS: dict[str, Callable[[object, str], Any]] = {
-    "string": _string,
-    "integer": _integer,
-    "boolean": _boolean,
-    "duration": _duration,
-    "object": _object,
-}
-
-
-def _refuse(path: str, problem: str) -> NoReturn:
-    raise SpecificationError(path, problem)
-
-
-def _refuse_type(path: str, expected: str, value: object) -> NoReturn:
-    _refuse(path, f"expected {expected}, not {_kind_of(value)}")
-
-
-def _refuse_unknown(path: str, key: str, fields: Iterable[str]) -> NoReturn:
-    close = difflib.get_close_matches(key, list(fields), n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"it knows {', '.join(sorted(fields))}"
-    _refuse(f"{path}.{key}", f"the REST API has no such field; {hint}")
-
-
-def _kind_of(value: object) -> str:
-    return "null" if value is None else f"a {type(value).__name__}"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Self
+from typing import Any
 
 from airflow_provider_batchad.jobs.dependencies import check_dependencies
 from airflow_provider_batchad.jobs.naming import MAX_ID_LENGTH
 from airflow_provider_batchad.jobs.requests import dump
-from airflow_provider_batchad.jobs.schema import SpecificationError, iso_duration, to_rest
+from airflow_provider_batchad.jobs.schema import SpecificationError, iso_duration, mapping_of, to_rest
+from airflow_provider_batchad.jobs.tasks import PackedTasks, TaskSpec
 
 _TASK_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{MAX_ID_LENGTH}}}")
 METADATA_PREFIX = "airflow_"
@@ -21,50 +21,19 @@ _OURS = ("id", "on_all_tasks_complete", "onAllTasksComplete")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSpec:
-    """One Batch task.
-
-    :param id: unique in the job, compared without case.
-    :param body: the whole task as the JSON of ``Create Task``.
-    """
-
-    id: str
-    body: bytes
-
-    @classmethod
-    def of(cls, task_id: str, body: Mapping[str, Any]) -> Self:
-        """The task whose JSON says ``body``."""
-        return cls(id=task_id, body=dump(body))
-
-    def load(self) -> dict[str, Any]:
-        """What the JSON says."""
-        body: dict[str, Any] = json.loads(self.body)
-        return body
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class JobSpec:
     """A job and its tasks.
 
     :param body: the job as the REST API takes it, without its id, metadata of ours and wall-clock limit.
-    :param tasks: in the order in which they were given.
+    :param task_ids: in the order in which the tasks were given.
+    :param tasks: in the same order; can be read again and again.
+    :param digest: tells two specifications apart; decides nothing, since templates may render anew.
     """
 
     body: Mapping[str, Any]
-    tasks: tuple[TaskSpec, ...]
-
-    @property
-    def digest(self) -> str:
-        """Tells two specifications apart; decides nothing, since templates may render anew."""
-        digest = hashlib.sha256(dump(self.body))
-        for task in self.tasks:
-            digest.update(task.body)
-        return digest.hexdigest()[:16]
-
-    @property
-    def task_ids(self) -> tuple[str, ...]:
-        """The ids of the tasks, in the order in which they were given."""
-        return tuple(task.id for task in self.tasks)
+    task_ids: tuple[str, ...]
+    tasks: Iterable[TaskSpec]
+    digest: str
 
     @property
     def can_block(self) -> bool:
@@ -87,7 +56,8 @@ def build_job(
     """The arguments of an operator as a :class:`JobSpec`.
 
     :param pool_id: an existing pool; ``None`` where ``job["pool_info"]`` says it.
-    :param tasks: mappings with the fields of ``Create Task`` (azure-batch's models are such).
+    :param tasks: mappings with the fields of ``Create Task`` (azure-batch's models are such), dataclasses
+        with such fields, or :class:`~airflow_provider_batchad.jobs.tasks.TaskSpec`; read once, none is kept.
     :param command_line: in place of ``tasks``: a job of this one task, called ``task``.
     :param job: whatever else ``Create Job`` takes.
     :raises SpecificationError: names the path of what is wrong, such as ``tasks[17].command_line``.
@@ -102,12 +72,21 @@ def build_job(
     if isinstance(tasks, str | bytes | Mapping) or not isinstance(tasks, Iterable):
         raise SpecificationError("tasks", f"expected a list of tasks, not a {type(tasks).__name__}")
     depends: dict[int, Mapping[str, Any]] = {}
-    specs = tuple(_task_specs(tasks, depends))
-    if not specs:
+    packed = PackedTasks()
+    digest = hashlib.sha256()
+    for spec in _task_specs(tasks, depends):
+        packed.append(spec)
+        digest.update(spec.body)
+    task_ids = tuple(packed.ids)
+    if not task_ids:
         raise SpecificationError("tasks", "a job without tasks would end at once and do nothing")
     if depends:
-        _check_depends(body, tuple(spec.id for spec in specs), depends)
-    return JobSpec(body=body, tasks=specs)
+        _check_depends(body, task_ids, depends)
+    try:
+        digest.update(dump(body))
+    except (TypeError, ValueError) as error:
+        raise SpecificationError("job", f"holds something that JSON cannot say: {error}") from None
+    return JobSpec(body=body, task_ids=task_ids, tasks=packed, digest=digest.hexdigest()[:16])
 
 
 def _check_depends(
@@ -145,23 +124,37 @@ def _job_body(pool_id: str | None, job: Mapping[str, Any]) -> dict[str, Any]:
 
 def _task_specs(tasks: Iterable[object], depends: dict[int, Mapping[str, Any]]) -> Iterator[TaskSpec]:
     """The tasks one by one; what they depend on is collected in ``depends`` by their number."""
-    seen: dict[str, int] = {}
+    seen: set[str] = set()
+    ids: list[str] = []
     for number, given in enumerate(tasks):
         path = f"tasks[{number}]"
-        unnamed = isinstance(given, Mapping) and given.get("id") is None
-        task = {**given, "id": f"task-{number}"} if isinstance(given, Mapping) and unnamed else given
-        body = to_rest("BatchTaskCreateOptions", task, path)
+        body = to_rest("BatchTaskCreateOptions", _with_id(given, number), path)
         task_id = body["id"]
         if not _TASK_ID.fullmatch(task_id):
             problem = f"expected 1 to {MAX_ID_LENGTH} letters, digits, hyphens and underscores"
             raise SpecificationError(f"{path}.id", f"{problem}, not {task_id!r}")
-        if (other := seen.setdefault(task_id.casefold(), number)) != number:
+        folded = task_id.casefold()
+        if folded in seen:
+            other = [one.casefold() for one in ids].index(folded)
             raise SpecificationError(
                 f"{path}.id", f"{task_id!r} is the id of tasks[{other}] too (case does not tell ids apart)"
             )
+        # The same object where it says the same: there may be a hundred thousand.
+        seen.add(task_id if folded == task_id else folded)
+        ids.append(task_id)
         if body.get("dependsOn"):
             depends[number] = body["dependsOn"]
-        yield TaskSpec.of(task_id, body)
+        try:
+            yield TaskSpec.of(task_id, body)
+        except (TypeError, ValueError) as error:
+            raise SpecificationError(path, f"holds something that JSON cannot say: {error}") from None
+
+
+def _with_id(given: object, number: int) -> object:
+    task = given.load() if isinstance(given, TaskSpec) else mapping_of(given)
+    if task is None:
+        return given
+    return {**task, "id": f"task-{number}"} if task.get("id") is None else task
 
 
 def wall_clock_limit(spec: JobSpec, limit: timedelta) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def submit_attempt(
     )
     context["ti"].xcom_push(JOB_ID_XCOM_KEY, done.job_id)
     context["ti"].xcom_push(JOB_URL_XCOM_KEY, url)
-    log_submission(operator.log, done, tasks=len(spec.tasks), url=url)
+    log_submission(operator.log, done, tasks=len(spec.task_ids), url=url)
     return done
 
 

@@ -12,7 +12,7 @@ from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.jobs.adding import MAX_CHUNK_BYTES, add_tasks, chunks
 from airflow_provider_batchad.jobs.requests import create_task_collection
 from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse, run
-from airflow_provider_batchad.jobs.spec import TaskSpec
+from airflow_provider_batchad.jobs.tasks import TaskSpec
 from tests.unit.batch_model import BatchModel
 
 JOB_ID = "job"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from airflow_provider_batchad.jobs.schema import SpecificationError
 from airflow_provider_batchad.jobs.spec import build_job, wall_clock_limit
+from airflow_provider_batchad.jobs.tasks import TaskSpec
 
 TASKS = [{"id": "a", "command_line": "true"}]
 
@@ -20,7 +22,7 @@ def test_a_command_line_makes_a_job_of_one_task() -> None:
     spec = build(command_line="true")
     assert spec.body == {"poolInfo": {"poolId": "cpu"}}
     assert spec.task_ids == ("task",)
-    assert json.loads(spec.tasks[0].body) == {"id": "task", "commandLine": "true"}
+    assert json.loads(next(iter(spec.tasks)).body) == {"id": "task", "commandLine": "true"}
 
 
 def test_tasks_keep_their_order_and_unnamed_ones_are_counted() -> None:
@@ -38,7 +40,7 @@ def test_tasks_may_come_from_a_generator() -> None:
 
 
 def test_text_beyond_ascii_goes_as_utf_8() -> None:
-    assert "echo 天気".encode() in build(command_line="echo 天気").tasks[0].body
+    assert "echo 天気".encode() in next(iter(build(command_line="echo 天気").tasks)).body
 
 
 def test_a_pool_may_be_said_by_the_job() -> None:
@@ -97,12 +99,56 @@ def test_azure_batchs_own_models_are_taken() -> None:
         constraints=models.BatchTaskConstraints(max_wall_clock_time=timedelta(hours=1)),
     )
     spec = build(tasks=[task])
-    assert json.loads(spec.tasks[0].body) == {
+    assert json.loads(next(iter(spec.tasks)).body) == {
         "id": "t",
         "commandLine": "true",
         "resourceFiles": [{"httpUrl": "https://x/y", "filePath": "y"}],
         "constraints": {"maxWallClockTime": "PT01H00M00S"},
     }
+
+
+@dataclass
+class Files:
+    http_url: str
+    file_path: str | None = None
+
+
+@dataclass
+class Step:
+    command_line: str
+    resource_files: list[Files]
+    id: str | None = None
+
+
+def test_dataclasses_are_taken_by_the_names_of_their_fields() -> None:
+    spec = build(tasks=[Step(command_line="true", resource_files=[Files(http_url="https://x/y")])])
+    assert json.loads(next(iter(spec.tasks)).body) == {
+        "id": "task-0",
+        "commandLine": "true",
+        "resourceFiles": [{"httpUrl": "https://x/y"}],
+    }
+    with pytest.raises(SpecificationError) as caught:
+        build(tasks=[*TASKS, Step(command_line="true", resource_files=[Files(http_url=5)])])  # type: ignore[arg-type]  # what is wrong is named
+    assert caught.value.path == "tasks[1].resource_files[0].http_url"
+
+
+def test_ready_tasks_are_taken_and_checked() -> None:
+    ready = TaskSpec.of("a", {"id": "a", "commandLine": "true"})
+    assert list(build(tasks=[ready]).tasks) == [ready]
+    with pytest.raises(SpecificationError, match=r"tasks\[0\]\.command_line: is required"):
+        build(tasks=[TaskSpec.of("a", {"id": "a"})])
+
+
+@pytest.mark.parametrize("wrong", [{1, 2}, "\ud800"])
+def test_what_json_cannot_say_is_named_by_its_task(wrong: object) -> None:
+    settings = {"extensions": [{"name": "x", "publisher": "p", "type": "t", "settings": {"a": wrong}}]}
+    image = {"virtual_machine_configuration": {"node_agent_sku_id": "x", "image_reference": {}, **settings}}
+    pool = {"pool": {"vm_size": "a", **image}, "pool_lifetime_option": "job"}
+    with pytest.raises(SpecificationError, match="JSON cannot say"):
+        build(pool_id=None, tasks=TASKS, job={"pool_info": {"auto_pool_specification": pool}})
+    if isinstance(wrong, str):
+        with pytest.raises(SpecificationError, match=r"tasks\[1\]: holds something that JSON cannot say"):
+            build(tasks=[*TASKS, {"command_line": wrong}])
 
 
 def test_the_digest_tells_specifications_apart_and_stays_the_same() -> None:
