@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_batchad.commands.arguments import (
+    add_check_arguments,
     add_login_arguments,
     add_orphans_arguments,
     add_role_arguments,
@@ -116,6 +117,14 @@ def run_role(arguments: argparse.Namespace) -> None:
     raise SystemExit(role.run_role(arguments))
 
 
+def run_check(arguments: argparse.Namespace) -> None:
+    """Hold what the principal may do against what the DAGs need."""
+    _use_airflows_database()
+    from airflow_provider_batchad.commands import check
+
+    raise SystemExit(check.run_check(arguments))
+
+
 def _use_airflows_database() -> None:
     # As Airflow's own commands on connections do: without it, those in its database are not found.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
@@ -170,5 +179,15 @@ def _verbs() -> tuple[_Verb, ...]:
             "--diff 1 where the file differs, and 2 where DAGs cannot be read.",
             add_arguments=add_role_arguments,
             run=run_role,
+        ),
+        _Verb(
+            name="check",
+            help="Compare what the connection's principal may do with what the DAGs need",
+            about="Reads the DAGs, and asks Resource Manager what the principal holds at the account; where "
+            "it may not, Batch itself, for what is not there. Changes nothing. The status is 0 where it is "
+            "exactly what is needed, 1 where something is missing, 2 where it cannot be told, 3 where it is "
+            "too much.",
+            add_arguments=add_check_arguments,
+            run=run_check,
         ),
     )

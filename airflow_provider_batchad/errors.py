@@ -118,7 +118,7 @@ class PrincipalNotFound(SignInError):
 class Unreachable(BatchAdError):
     """Nothing answered, or what answered was throttled or broken. Says nothing about the credential.
 
-    :param step: what was asked: ``vault``, ``token`` or ``batch``.
+    :param step: what was asked: ``vault``, ``token``, ``batch`` or ``management``.
     :param retry_after_seconds: how long the service asked to wait, where it did.
     """
 

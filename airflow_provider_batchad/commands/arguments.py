@@ -33,10 +33,7 @@ def add_orphans_arguments(parser: Any) -> None:
 
 def add_role_arguments(parser: Any) -> None:
     """Those of ``role``."""
-    parser.add_argument(
-        "--dags-folder", metavar="PATH", help="a folder or file of DAGs (default: Airflow's own)"
-    )
-    parser.add_argument("--dag-id", action="append", metavar="ID", help=f"only this DAG; {_AGAIN}")
+    _add_dag_arguments(parser)
     parser.add_argument("--conn-id", action="append", metavar="ID", help=f"only this connection; {_AGAIN}")
     parser.add_argument(
         "--account-resource-id",
@@ -56,6 +53,23 @@ def add_role_arguments(parser: Any) -> None:
     parser.add_argument(
         "--diff", metavar="FILE", help="compare with the role in this file; the status is 1 where they differ"
     )
+
+
+def add_check_arguments(parser: Any) -> None:
+    """Those of ``check``."""
+    _add_connection_argument(parser)
+    _add_dag_arguments(parser)
+    parser.add_argument(
+        "--role", metavar="FILE", help="judge the role in this file, and ask nobody what the principal holds"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
+
+
+def _add_dag_arguments(parser: Any) -> None:
+    parser.add_argument(
+        "--dags-folder", metavar="PATH", help="a folder or file of DAGs (default: Airflow's own)"
+    )
+    parser.add_argument("--dag-id", action="append", metavar="ID", help=f"only this DAG; {_AGAIN}")
 
 
 def _add_connection_argument(parser: Any) -> None:

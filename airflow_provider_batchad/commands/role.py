@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from airflow_provider_batchad.access.actions import Need
 from airflow_provider_batchad.access.comparison import Fit, compare
 from airflow_provider_batchad.access.role_forms import RoleForm, write_role
 from airflow_provider_batchad.access.roles import CustomRole
-from airflow_provider_batchad.commands.dag_reader import DagNeeds, Use, read_needs
-from airflow_provider_batchad.commands.role_report import give_up, report_drift, report_role, say
+from airflow_provider_batchad.commands.dag_bag import read_bag
+from airflow_provider_batchad.commands.dag_reader import Use, read_needs
+from airflow_provider_batchad.commands.needs import need_of_uses, reasons_of
+from airflow_provider_batchad.commands.report import give_up, say
+from airflow_provider_batchad.commands.role_report import report_drift, report_role
 from airflow_provider_batchad.errors import RoleFileError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ PLACEHOLDER_ACCOUNT: Final = (
 
 def run_role(arguments: argparse.Namespace) -> int:
     """Print the roles; the exit status: 1 for a role file that differs, 2 for DAGs that cannot be read."""
-    needs = _read(arguments)
+    needs = read_needs(read_bag(arguments.dags_folder, arguments.dag_id, verb="role"))
     chosen = arguments.conn_id or needs.uses
     wanted = {conn_id: uses for conn_id, uses in sorted(needs.uses.items()) if conn_id in chosen}
     for file, problem in needs.unread.items():
@@ -56,31 +56,11 @@ def run_role(arguments: argparse.Namespace) -> int:
     return UNREADABLE if needs.unread else status
 
 
-def _read(arguments: argparse.Namespace) -> DagNeeds:
-    from airflow.dag_processing.dagbag import DagBag
-
-    folder = Path(arguments.dags_folder) if arguments.dags_folder else None
-    if folder is not None and not folder.exists():
-        give_up(f"--dags-folder: there is no {folder}")
-    if folder is not None and folder.is_dir():
-        # As Airflow does for its own: DAG files import their neighbours.
-        sys.path.append(str(folder.resolve()))
-    # What a DAG file or Airflow prints is no part of a role.
-    with contextlib.redirect_stdout(sys.stderr):
-        bag = DagBag(dag_folder=folder, load_op_links=False)
-    for dag_id in set(bag.dags) - set(arguments.dag_id or bag.dags):
-        del bag.dags[dag_id]
-    absent = set(arguments.dag_id or ()) - set(bag.dags)
-    if absent:
-        give_up(f"--dag-id: there is no DAG {', '.join(sorted(absent))}")
-    return read_needs(bag)
-
-
 def _diff(file: str, wanted: Mapping[str, list[Use]]) -> int:
     try:
         role = CustomRole.parse(json.loads(Path(file).read_text(encoding="utf-8")))
     except (OSError, ValueError, RoleFileError) as error:
-        give_up(f"--diff: {file}: {error}")
+        give_up("role", f"--diff: {file}: {error}")
     uses = [use for one in wanted.values() for use in one]
     found = compare(role.permissions, need_of_uses(uses), need_of_uses(uses, optional=True))
     report_drift(role, found, uses)
@@ -91,7 +71,7 @@ def _print_role(arguments: argparse.Namespace, conn_id: str, uses: list[Use]) ->
     account = arguments.account_resource_id or _account_of(conn_id) or PLACEHOLDER_ACCOUNT
     group = _GROUP_OF_ACCOUNT.fullmatch(account)
     if group is None:
-        give_up(f"--account-resource-id: expected {PLACEHOLDER_ACCOUNT}")
+        give_up("role", f"--account-resource-id: expected {PLACEHOLDER_ACCOUNT}")
     need = need_of_uses(uses)
     role = CustomRole.smallest(
         need,
@@ -110,29 +90,6 @@ def _print_role(arguments: argparse.Namespace, conn_id: str, uses: list[Use]) ->
     report_role(conn_id, uses, need, role, account=account, file=file)
     if file is None:
         print(text, end="")
-
-
-def need_of_uses(uses: Iterable[Use], *, optional: bool = False) -> Need:
-    """The actions of what tasks want: those that they need, or those that they can use besides."""
-    needed = {use.wanted.action for use in uses if not use.wanted.optional}
-    if not optional:
-        return Need.of(*needed)
-    return Need.of(*({use.wanted.action for use in uses} - needed))
-
-
-def reasons_of(uses: Iterable[Use], *, optional: bool = False) -> dict[str, list[str]]:
-    """Action → one line for each reason, with the first task that has it and how many more there are."""
-    by_reason: dict[tuple[str, str], list[str]] = {}
-    for use in uses:
-        if use.wanted.optional is optional:
-            note = f" ({use.wanted.argument})" if use.wanted.argument else ""
-            key = (use.wanted.action.value, f"{use.operator}{note} {use.wanted.why}")
-            by_reason.setdefault(key, []).append(f"{use.dag_id}.{use.task_id}")
-    found: dict[str, list[str]] = {}
-    for (action, why), tasks in by_reason.items():
-        more = f" and {len(set(tasks)) - 1} more" if len(set(tasks)) > 1 else ""
-        found.setdefault(action, []).append(f"{why}: {tasks[0]}{more}")
-    return found
 
 
 def _account_of(conn_id: str) -> str | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from airflow_provider_batchad.access.actions import AnyAction, DataAction, short_name
 from airflow_provider_batchad.access.builtin_roles import JOB_SUBMITTER
 from airflow_provider_batchad.access.comparison import Comparison, Fit, compare
 from airflow_provider_batchad.access.permissions import matches
+from airflow_provider_batchad.commands.report import print_table, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,21 +19,6 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.commands.dag_reader import Use
 
 _SHOWN = 3
-_WIDTH = 200
-
-
-def say(sentence: str) -> None:
-    """One line for people."""
-    print(sentence, file=sys.stderr)
-
-
-def give_up(sentence: str) -> NoReturn:
-    """End the command with status 2.
-
-    :param sentence: what is wrong, with the argument that says it.
-    """
-    say(f"batchad role: {sentence}")
-    raise SystemExit(2)
 
 
 def report_role(
@@ -41,7 +26,7 @@ def report_role(
 ) -> None:
     """Why each line of the role is there, what the built-in role would add, how to make and assign it."""
     say(f"\nConnection {conn_id!r}: {role.name}" + (f", written to {file}" if file else ""))
-    _print_table(
+    print_table(
         ("kind", "action", "wanted by", "for"),
         [
             (_kind(action, mine), short_name(action), _tasks(mine), "; ".join(dict.fromkeys(map(_why, mine))))
@@ -73,7 +58,7 @@ def report_drift(role: CustomRole, found: Comparison, uses: Sequence[Use]) -> No
         ("not needed", pattern, "no action that the Batch service asks for") for pattern in found.foreign
     ]
     say(f"{role.name!r} differs from what the DAGs need:")
-    _print_table(("", "action", ""), rows)
+    print_table(("", "action", ""), rows)
     if found.opens_everything:
         say("It may list the account's keys: whoever may do that needs no role, and none limits them.")
 
@@ -106,16 +91,3 @@ def _why(use: Use) -> str:
 def _patterns(found: Comparison, action: AnyAction) -> str:
     mine = [pattern for pattern in found.patterns if matches(pattern, action.value)]
     return "" if mine == [action.value] else f"by {', '.join(mine)}"
-
-
-def _print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*heads, box=box.SIMPLE, pad_edge=False, show_header=any(heads))
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    # In a file or a CI log nothing is folded at 80 columns.
-    Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH).print(table)

@@ -28,7 +28,7 @@ def check_connection(hook: AzureBatchAdHook) -> tuple[bool, str]:
             _probe_writing(hook)
             signed_in = f"{hook.principal[0].upper()}{hook.principal[1:]} signed in"
             said = f"{signed_in} and may read and write jobs of {hook.connection.account_url}."
-            return True, f"{said}{_warnings(hook)} {ran_as}"
+            return True, f"{said}{_warnings(hook)}{_keys(hook)} {ran_as}"
     except BatchAdError as error:
         return False, f"{_step(error)}: {error}{_warnings(hook)} {ran_as}"
     except Exception as error:  # noqa: BLE001 - Airflow's contract: a test answers, it does not raise
@@ -47,6 +47,23 @@ def _warnings(hook: AzureBatchAdHook) -> str:
     """What has ended or ends soon, of what the sign-in read; also where the connection could not be made."""
     callback = vars(hook).get("token_callback")
     return "".join(f" Warning: {said}" for said in callback.principal.warnings) if callback else ""
+
+
+def _keys(hook: AzureBatchAdHook) -> str:
+    """A warning where Resource Manager says that the principal may list the account's keys."""
+    from airflow_provider_batchad.access.actions import OPENS_EVERYTHING
+    from airflow_provider_batchad.access.preflight import Held
+    from airflow_provider_batchad.hooks.preflight import ask_resource_manager
+
+    told = ask_resource_manager(hook, retries=0)
+    if told is None or isinstance(told, str):
+        return ""
+    if not any(one.action is OPENS_EVERYTHING and one.held is Held.YES for one in told[0]):
+        return ""
+    return (
+        " Warning: it may list the account's keys (listKeys/action), so that no role limits it; 'airflow "
+        "batchad check' tells what else it holds beyond what the DAGs need."
+    )
 
 
 def _step(error: BatchAdError) -> str:

@@ -44,6 +44,7 @@ def token_callback(
     retries: int = DEFAULT_RETRIES,
     share: bool = True,
     reload: Callable[[], BatchConnection] | None = None,
+    scope: str | None = None,
 ) -> TokenCallback:
     """What signs in as the connection says.
 
@@ -52,6 +53,7 @@ def token_callback(
     :param share: whether the machine's other processes may have got the token, as the configuration says; a
         test of the connection signs in by itself.
     :param reload: reads the connection again, where the credential is refused.
+    :param scope: of another resource of the cloud, in place of Batch.
     """
     from airflow_provider_batchad.hooks.cipher import airflow_cipher
     from airflow_provider_batchad.hooks.metrics import report_days_left
@@ -68,6 +70,7 @@ def token_callback(
         surroundings=find_surroundings(),
         reload=reload,
         on_validity=report_days_left(connection.conn_id),
+        scope=scope,
     )
 
 

@@ -123,6 +123,7 @@ class TokenCallback:
         surroundings: Surroundings | None = None,
         reload: Callable[[], BatchConnection] | None = None,
         on_validity: Callable[[Validity, float], None] | None = None,
+        scope: str | None = None,
     ) -> TokenCallback:
         """The callback for the Batch resource of the connection's cloud. Nothing is asked of anyone yet.
 
@@ -136,6 +137,7 @@ class TokenCallback:
         :param reload: reads the connection again, when what it says is refused; it may have been edited.
         :param on_validity: called with each secret and certificate that has an end, and its days left,
             whenever it is read.
+        :param scope: of another resource of the cloud, in place of Batch; such tokens are not shared.
         :raises ConnectionFieldError: the connection wants a person where nobody is there, or another
             connection to reach its vault that was not looked up.
         """
@@ -153,9 +155,10 @@ class TokenCallback:
                 clock=clock,
                 surroundings=surroundings,
                 on_validity=on_validity,
+                scope=scope,
             )
             # A person's tokens are kept where they signed in.
-            if cipher is None or connection.sign_in is SignIn.INTEGRATED:
+            if cipher is None or scope is not None or connection.sign_in is SignIn.INTEGRATED:
                 return TokenSource(request=sign_in.request_token, facts=sign_in.facts)
             shared = CachedTokenRequest.for_connection(
                 connection,

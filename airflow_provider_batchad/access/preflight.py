@@ -1,0 +1,286 @@
+"""What a principal holds at an account against what the DAGs need, as far as it can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from airflow_provider_batchad.access.actions import (
+    ACTIONS,
+    OPENS_ANY_READ,
+    OPENS_EVERYTHING,
+    Action,
+    AnyAction,
+    DataAction,
+    Need,
+)
+from airflow_provider_batchad.access.permissions import Permission, granted, matches
+
+
+class Held(StrEnum):
+    """Whether an action is held."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "cannot tell"
+
+
+class Verdict(StrEnum):
+    """What the principal holds, against what is needed."""
+
+    MISSING = "missing"
+    TOO_MUCH = "too much"
+    EXACT = "exact"
+    UNKNOWN = "cannot tell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What was found out about one action.
+
+    :param how: how that is known, in a sentence.
+    """
+
+    action: AnyAction
+    held: Held
+    how: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """What was found out about all of them.
+
+    :param need: what the DAGs need.
+    :param optional: what they can use besides.
+    :param findings: one for each action of the Batch service.
+    :param elsewhere: patterns of its roles that cover nothing of the Batch service's actions.
+    :param notes: what could not be looked at, and why.
+    """
+
+    need: Need
+    optional: Need
+    findings: tuple[Finding, ...]
+    elsewhere: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def held(self, action: AnyAction) -> Held:
+        """Whether this one is held."""
+        return next(one.held for one in self.findings if one.action == action)
+
+    @property
+    def missing(self) -> tuple[AnyAction, ...]:
+        """What is needed and not held."""
+        return tuple(action for action in self.need.all() if self.held(action) is Held.NO)
+
+    @property
+    def unneeded(self) -> tuple[AnyAction, ...]:
+        """What is held and not needed; what opens more than itself comes first."""
+        wanted = {*self.need.all(), *self.optional.all()}
+        found = [one.action for one in self.findings if one.held is Held.YES and one.action not in wanted]
+        return tuple(sorted(found, key=lambda one: (one is not OPENS_EVERYTHING, one is not OPENS_ANY_READ)))
+
+    @property
+    def untold(self) -> tuple[AnyAction, ...]:
+        """What cannot be told, and is needed or would be too much."""
+        wanted = set(self.optional.all())
+        return tuple(
+            one.action for one in self.findings if one.held is Held.UNKNOWN and one.action not in wanted
+        )
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of it: what is missing goes before what cannot be told, and that before too much."""
+        if self.missing:
+            return Verdict.MISSING
+        if set(self.untold) & set(self.need.all()):
+            return Verdict.UNKNOWN
+        if self.unneeded or self.elsewhere:
+            return Verdict.TOO_MUCH
+        return Verdict.UNKNOWN if self.untold else Verdict.EXACT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleElement:
+    """A permission of a principal.
+
+    :param role: whose it is, where that is known.
+    :param conditional: whether a condition (attribute-based access control) narrows it.
+    """
+
+    permission: Permission
+    role: str | None = None
+    conditional: bool = False
+
+
+def judge_elements(
+    elements: Iterable[RoleElement], denials: Iterable[Permission] | None
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """What elements of roles grant, and their patterns that have nothing to do with Batch.
+
+    :param denials: of the deny assignments; ``None`` where they cannot be read.
+    """
+    held, denied = tuple(elements), tuple(denials or ())
+    findings = tuple(_judge(action, held, denied) for action in ACTIONS)
+    patterns = dict.fromkeys(
+        pattern
+        for one in held
+        for pattern, data in (
+            *((text, False) for text in one.permission.actions),
+            *((text, True) for text in one.permission.data_actions),
+        )
+        if not any(
+            matches(pattern, action.value) for action in ACTIONS if isinstance(action, DataAction) is data
+        )
+    )
+    return findings, tuple(patterns)
+
+
+def _judge(action: AnyAction, held: tuple[RoleElement, ...], denied: tuple[Permission, ...]) -> Finding:
+    if granted(denied, action):
+        return Finding(action=action, held=Held.NO, how="a deny assignment takes it away")
+    by = [one for one in held if one.permission.grants(action)]
+    certain = next((one for one in by if not one.conditional), None)
+    if certain is not None:
+        named = f"the role {certain.role!r} grants it" if certain.role else "a role grants it"
+        return Finding(action=action, held=Held.YES, how=named)
+    if by:
+        return Finding(action=action, held=Held.UNKNOWN, how="a role grants it under a condition")
+    opener = _opener(action, held, denied)
+    if opener is not None:
+        return Finding(action=action, held=Held.YES, how=f"{opener.value} opens it, though no role grants it")
+    return Finding(action=action, held=Held.NO, how="no role grants it")
+
+
+def _opener(
+    action: AnyAction, held: tuple[RoleElement, ...], denied: tuple[Permission, ...]
+) -> AnyAction | None:
+    certain = [one.permission for one in held if not one.conditional]
+    for opener in (OPENS_EVERYTHING, OPENS_ANY_READ):
+        reaches = opener is OPENS_EVERYTHING or action.value.endswith("/read")
+        if (
+            reaches
+            and action is not OPENS_EVERYTHING
+            and granted(certain, opener)
+            and not granted(denied, opener)
+        ):
+            return opener
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A request that changes nothing, whose answer tells whether an action is held.
+
+    :param path: ``{}`` for the name of something that is not there.
+    :param held: statuses that say it is held, such as 404 for something that is not there.
+    """
+
+    action: AnyAction
+    operation: str
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = None
+    query: Mapping[str, str] | None = None
+    held: frozenset[int] = frozenset({200, 404})
+
+
+_FIRST: Final = {"maxresults": "1"}
+PROBES: Final[tuple[Probe, ...]] = (
+    Probe(action=DataAction.JOBS_READ, operation="List Jobs", method="GET", path="/jobs", query=_FIRST),
+    Probe(
+        action=DataAction.JOBS_WRITE,
+        operation="Terminate Job",
+        method="POST",
+        path="/jobs/{}/terminate",
+        body={"terminateReason": "Airflow checks a connection"},
+    ),
+    Probe(action=DataAction.JOBS_DELETE, operation="Delete Job", method="DELETE", path="/jobs/{}"),
+    Probe(
+        action=DataAction.JOB_SCHEDULES_READ,
+        operation="List Job Schedules",
+        method="GET",
+        path="/jobschedules",
+        query=_FIRST,
+    ),
+    Probe(
+        action=DataAction.JOB_SCHEDULES_WRITE,
+        operation="Terminate Job Schedule",
+        method="POST",
+        path="/jobschedules/{}/terminate",
+    ),
+    Probe(
+        action=DataAction.JOB_SCHEDULES_DELETE,
+        operation="Delete Job Schedule",
+        method="DELETE",
+        path="/jobschedules/{}",
+    ),
+    Probe(action=Action.POOLS_READ, operation="List Pools", method="GET", path="/pools", query=_FIRST),
+    Probe(
+        action=Action.POOLS_WRITE,
+        operation="Resize Pool",
+        method="POST",
+        path="/pools/{}/resize",
+        body={"targetDedicatedNodes": 0},
+    ),
+    Probe(action=Action.POOLS_DELETE, operation="Delete Pool", method="DELETE", path="/pools/{}"),
+    Probe(
+        action=Action.POOLS_STOP_RESIZE,
+        operation="Stop Pool Resize",
+        method="POST",
+        path="/pools/{}/stopresize",
+    ),
+    Probe(
+        action=Action.POOLS_DISABLE_AUTOSCALE,
+        operation="Disable Pool Auto Scale",
+        method="POST",
+        path="/pools/{}/disableautoscale",
+    ),
+    Probe(
+        action=Action.APPLICATIONS_READ,
+        operation="List Applications",
+        method="GET",
+        path="/applications",
+        query=_FIRST,
+    ),
+    Probe(
+        action=Action.ACCOUNT_READ,
+        operation="List Supported Images",
+        method="GET",
+        path="/supportedimages",
+        query=_FIRST,
+    ),
+)
+
+
+def judge_probes(statuses: Mapping[AnyAction, int | None]) -> tuple[Finding, ...]:
+    """What the answers to :data:`PROBES` say; ``None`` for a probe that nobody answered."""
+    by_action = {probe.action: probe for probe in PROBES}
+    findings = {action: _judge_status(probe, statuses.get(action)) for action, probe in by_action.items()}
+    refused = [action for action, one in findings.items() if one.held is Held.NO]
+    if refused:
+        # It opens any operation: one that is refused shows that it is not held.
+        keys = Finding(
+            action=OPENS_EVERYTHING, held=Held.NO, how=f"{refused[0].value} is refused, which it would open"
+        )
+    else:
+        why = "nothing on Batch tells, and listing the keys would show them"
+        keys = Finding(action=OPENS_EVERYTHING, held=Held.UNKNOWN, how=why)
+    findings[OPENS_EVERYTHING] = keys
+    return tuple(findings[action] for action in ACTIONS)
+
+
+def _judge_status(probe: Probe, status: int | None) -> Finding:
+    asked = f"'{probe.operation}'" + (" of something that is not there" if "{}" in probe.path else "")
+    if status is None:
+        return Finding(action=probe.action, held=Held.UNKNOWN, how=f"{asked} was not answered")
+    if status in probe.held:
+        return Finding(action=probe.action, held=Held.YES, how=f"{asked} was answered with HTTP {status}")
+    if status == 403:
+        return Finding(action=probe.action, held=Held.NO, how=f"{asked} was refused with HTTP 403")
+    return Finding(
+        action=probe.action,
+        held=Held.UNKNOWN,
+        how=f"{asked} was answered with HTTP {status}, which tells nothing",
+    )

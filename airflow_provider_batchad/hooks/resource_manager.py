@@ -1,0 +1,188 @@
+"""Asks Azure Resource Manager what a principal holds at a Batch account: reads alone, as that principal."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from airflow_provider_batchad.access.permissions import Permission
+from airflow_provider_batchad.access.preflight import RoleElement
+from airflow_provider_batchad.errors import Unreachable
+from airflow_provider_batchad.identity.proxies import check_proxy, strike_proxy_passwords
+
+if TYPE_CHECKING:
+    from airflow_provider_batchad.connection import BatchConnection
+    from airflow_provider_batchad.identity.tokens import TokenCallback
+
+_VERSION: Final = "2022-04-01"
+_AUTHORIZATION: Final = "providers/Microsoft.Authorization"
+_MOST_PAGES: Final = 100
+_LISTS: Final = ("actions", "notActions", "dataActions", "notDataActions")
+
+
+@dataclass(frozen=True, slots=True)
+class NotTold:
+    """Resource Manager did not say; the text says why."""
+
+    why: str
+
+
+class ResourceManager:
+    """Reads ``Microsoft.Authorization`` at one Batch account.
+
+    Source: `Permissions - List For Resource
+    <https://learn.microsoft.com/rest/api/authorization/permissions/list-for-resource>`__, `Role Assignments -
+    List For Scope <https://learn.microsoft.com/rest/api/authorization/role-assignments/list-for-scope>`__ and
+    `Deny Assignments - List For Scope
+    <https://learn.microsoft.com/rest/api/authorization/deny-assignments/list-for-scope>`__.
+
+    :param callback: for tokens of Resource Manager.
+    :param account: the account's resource ID.
+    :param retries: how often it is asked again where it does not answer.
+    """
+
+    def __init__(
+        self, connection: BatchConnection, callback: TokenCallback, account: str, *, retries: int = 2
+    ) -> None:
+        from azure.core import PipelineClient
+        from azure.core.pipeline.policies import RetryPolicy, UserAgentPolicy
+
+        from airflow_provider_batchad.identity.credential import TokenPolicy
+
+        cloud = connection.cloud
+        check_proxy(cloud.management)
+        self._callback = callback
+        self._account = account.rstrip("/")
+        self._management = cloud.management.rstrip("/")
+        verify: dict[str, Any] = {"connection_verify": cloud.ca_file} if cloud.ca_file else {}
+        self._client: PipelineClient[Any, Any] = PipelineClient(
+            cloud.management,
+            policies=[
+                UserAgentPolicy(sdk_moniker="airflow-provider-batchad"),
+                RetryPolicy(retry_total=retries, retry_backoff_factor=0.5),
+                TokenPolicy(callback, cloud.management),
+            ],
+            connection_timeout=10,
+            read_timeout=30,
+            **verify,
+        )
+
+    def elements(self) -> tuple[RoleElement, ...] | NotTold:
+        """What the principal holds: its roles by name where it may read them, else what is granted in all."""
+        assigned = self._assigned()
+        if not isinstance(assigned, NotTold):
+            return assigned
+        found = self._list("permissions")
+        if isinstance(found, NotTold):
+            return found
+        return tuple(
+            RoleElement(permission=_permission(one), conditional=bool(one.get("condition"))) for one in found
+        )
+
+    def denials(self) -> tuple[Permission, ...] | NotTold:
+        """What deny assignments take away from the principal."""
+        found = self._list("denyAssignments", {"$filter": f"assignedTo('{self._object_id()}')"})
+        if isinstance(found, NotTold):
+            return found
+        properties = [one.get("properties") or {} for one in found]
+        return tuple(_permission(one) for each in properties for one in each.get("permissions") or ())
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _assigned(self) -> tuple[RoleElement, ...] | NotTold:
+        assignments = self._list("roleAssignments", {"$filter": f"assignedTo('{self._object_id()}')"})
+        if isinstance(assignments, NotTold):
+            return assignments
+        elements: list[RoleElement] = []
+        for assignment in assignments:
+            properties = assignment.get("properties") or {}
+            role = self._get(f"{properties.get('roleDefinitionId', '')}", {})
+            if isinstance(role, NotTold):
+                return role
+            about = role.get("properties") or {}
+            elements += [
+                RoleElement(
+                    permission=_permission(one),
+                    role=str(about.get("roleName")),
+                    conditional=bool(properties.get("condition")),
+                )
+                for one in about.get("permissions") or ()
+            ]
+        return tuple(elements)
+
+    def _object_id(self) -> str:
+        # Resource Manager's filter wants the object ID, which nobody but the token itself says.
+        payload = self._callback().token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return str(claims["oid"])
+
+    def _list(self, kind: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]] | NotTold:
+        items: list[dict[str, Any]] = []
+        for page in self._pages(f"{self._account}/{_AUTHORIZATION}/{kind}", query or {}):
+            if isinstance(page, NotTold):
+                return page
+            items += [one for one in page.get("value") or () if isinstance(one, dict)]
+        return items
+
+    def _pages(self, path: str, query: Mapping[str, str]) -> Iterator[dict[str, Any] | NotTold]:
+        page = self._get(path, query)
+        for _ in range(_MOST_PAGES):
+            yield page
+            following = None if isinstance(page, NotTold) else page.get("nextLink")
+            if not following:
+                return
+            # The token goes to no other host: the policy sees to it.
+            page = self._get(str(following), None)
+
+    def _get(self, path: str, query: Mapping[str, str] | None) -> dict[str, Any] | NotTold:
+        from azure.core.exceptions import AzureError
+        from azure.core.rest import HttpRequest
+
+        params = None if query is None else {"api-version": _VERSION, **query}
+        url = f"{self._management}{path}" if path.startswith("/") else path
+        try:
+            answer = self._client.send_request(HttpRequest("GET", url, params=params))
+            if answer.status_code != 200:
+                return NotTold(
+                    f"Resource Manager answered with HTTP {answer.status_code} {_code_of(answer)}".rstrip()
+                )
+            found = answer.json()
+        except AzureError as error:
+            raise Unreachable(
+                f"Resource Manager could not be reached: {type(error).__name__}: "
+                f"{strike_proxy_passwords(error.message)}",
+                step="management",
+            ) from None  # the SDKs' own texts repeat what was sent or read
+        except ValueError:
+            found = None
+        return found if isinstance(found, dict) else NotTold("what answered is not Resource Manager")
+
+
+def _permission(found: Mapping[str, Any]) -> Permission:
+    actions, not_actions, data_actions, not_data_actions = (
+        tuple(text for text in found.get(name) or () if isinstance(text, str)) for name in _LISTS
+    )
+    return Permission(
+        actions=actions,
+        not_actions=not_actions,
+        data_actions=data_actions,
+        not_data_actions=not_data_actions,
+    )
+
+
+def _code_of(answer: Any) -> str:
+    try:
+        return str(answer.json()["error"]["code"])
+    except (ValueError, KeyError, TypeError):
+        return ""
