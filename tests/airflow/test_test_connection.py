@@ -75,4 +75,4 @@ def test_a_missing_role_is_named_with_its_action(deployment: Deployment) -> None
     assert not passed
     assert "Azure Batch" in message
     assert "Microsoft.Batch/batchAccounts/jobs/read" in message
-    assert "Azure Batch Job Submitter" in message
+    assert "airflow batchad role" in message
