@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from benchmarks import local_azure, parse_cost, sign_in
+from benchmarks import guard, local_azure, parse_cost, roles, sign_in
 
 if __name__ == "__main__":
     parse_cost.main([])
     print()
     sign_in.main([])
+    print()
+    guard.main([])
+    print()
+    roles.main([])
     print()
     local_azure.main([])

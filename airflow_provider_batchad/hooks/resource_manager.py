@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from airflow_provider_batchad.access.permissions import Permission
 from airflow_provider_batchad.access.preflight import RoleElement
 from airflow_provider_batchad.errors import Unreachable
-from airflow_provider_batchad.identity.proxies import check_proxy, strike_proxy_passwords
+from airflow_provider_batchad.identity.proxies import usable_proxy, strike_proxy_passwords
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.connection import BatchConnection
@@ -53,7 +53,7 @@ class ResourceManager:
         from airflow_provider_batchad.identity.credential import TokenPolicy
 
         cloud = connection.cloud
-        check_proxy(cloud.management)
+        usable_proxy(cloud.management)
         self._callback = callback
         self._account = account.rstrip("/")
         self._management = cloud.management.rstrip("/")
