@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from airflow_provider_batchad.access.permissions import Permission
 from airflow_provider_batchad.access.preflight import RoleElement
 from airflow_provider_batchad.errors import Unreachable
-from airflow_provider_batchad.identity.proxies import usable_proxy, strike_proxy_passwords
+from airflow_provider_batchad.identity.proxies import strike_proxy_passwords, usable_proxy
+from airflow_provider_batchad.identity.transports import bounded_transport
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.connection import BatchConnection
@@ -65,9 +66,7 @@ class ResourceManager:
                 RetryPolicy(retry_total=retries, retry_backoff_factor=0.5),
                 TokenPolicy(callback, cloud.management),
             ],
-            connection_timeout=10,
-            read_timeout=30,
-            **verify,
+            transport=bounded_transport(connection_timeout=10, read_timeout=30, **verify),
         )
 
     def elements(self) -> tuple[RoleElement, ...] | NotTold:
