@@ -45,6 +45,13 @@ class AzureBatchAdAsyncHook:
         self._connection: BatchConnection | None = None
         self._borrowed: list[SharedClient] = []
 
+    @classmethod
+    def for_connection(cls, connection: BatchConnection) -> Self:
+        """A hook for a connection that was looked up before, whatever Airflow has for its id by now."""
+        hook = cls(connection.conn_id)
+        hook._connection = connection
+        return hook
+
     async def get_connection(self) -> BatchConnection:
         """The Airflow connection, parsed and checked, with the one that its vault is reached as.
 
@@ -61,9 +68,10 @@ class AzureBatchAdAsyncHook:
 
         Others may use it too: close the hook and not the client.
         """
-        return (await self._borrow()).client
+        return (await self.borrow()).client
 
-    async def _borrow(self) -> SharedClient:
+    async def borrow(self) -> SharedClient:
+        """The client that all such hooks share, and what they share besides; given back by closing."""
         if not self._borrowed:
             from airflow_provider_batchad.hooks.shared import borrow_client
 
@@ -83,7 +91,7 @@ class AzureBatchAdAsyncHook:
         from airflow_provider_batchad.hooks.answers import batch_response, http_request, translate
         from airflow_provider_batchad.hooks.resolve import describe_principal
 
-        borrowed = await self._borrow()
+        borrowed = await self.borrow()
         connection = await self.get_connection()
         bounded = request.max_bytes is not None
         try:

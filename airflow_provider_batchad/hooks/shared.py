@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from azure.batch.aio import BatchClient
 
     from airflow_provider_batchad.access.declaration import Declaration
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     _Key = tuple[asyncio.AbstractEventLoop, BatchConnection, Declaration | None]
 
+T = TypeVar("T")
+
 _CLIENTS: Final = "airflow_provider_batchad.hooks.clients"
 _SECONDS_TO_LOOK_UP: Final = 30.0
 _shared: dict[_Key, SharedClient] = {}
@@ -23,12 +27,23 @@ _shared: dict[_Key, SharedClient] = {}
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class SharedClient:
-    """A client, the callback that it asks for tokens, and how many use them."""
+    """A client, the callback that it asks for tokens, and how many use them.
+
+    :param companions: what its users share besides it, such as a poll, by kind; forgotten with the client.
+    """
 
     client: BatchClient
     callback: TokenCallback
     key: _Key
     users: int = 0
+    companions: dict[type[Any], Any] = field(default_factory=dict)
+
+    def companion(self, kind: type[T], make: Callable[[], T]) -> T:
+        """The one of that kind; made for the first who asks."""
+        found: T | None = self.companions.get(kind)
+        if found is None:
+            found = self.companions[kind] = make()
+        return found
 
 
 async def borrow_client(connection: BatchConnection, declaration: Declaration | None = None) -> SharedClient:

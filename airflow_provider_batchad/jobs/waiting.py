@@ -86,7 +86,7 @@ def wait_for_end(job_id: str, wait: Wait, now: Callable[[], datetime]) -> Steps[
         except (Unreachable, ServiceUnavailable) as error:
             if now() - answered >= TOLERANCE:
                 raise
-            pause = max(pause, _retry_after(error))
+            pause = max(pause, retry_after(error))
         else:
             answered = now()
             if ended is not None:
@@ -114,6 +114,7 @@ def _look(job_id: str, *, for_blocked: bool) -> Steps[Waited | None]:
     return Waited(result=WaitResult.BLOCKED, message=reason) if reason else None
 
 
-def _retry_after(error: BatchAdError) -> float:
+def retry_after(error: BatchAdError) -> float:
+    """How many seconds the service asked to wait, up to five minutes; 0 where it did not."""
     seconds = getattr(error, "retry_after_seconds", None) or 0.0
     return min(float(seconds), _MAX_RETRY_AFTER_SECONDS)

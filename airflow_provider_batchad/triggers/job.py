@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -29,17 +29,20 @@ class AzureBatchJobTrigger(BaseTrigger):
 
     Source: `Get Job <https://learn.microsoft.com/rest/api/batchservice/jobs/get-job>`__.
 
+    All that wait on connections which say the same share one poll in an event loop.
+
     The event's payload holds ``status`` (``completed``, ``gone``, ``deadline``, ``blocked``: nothing in the
     job can go on, ``unreachable``: Batch could not be asked for 15 minutes, which says nothing about the job;
     or ``failed``: asking was refused), ``job_id`` and ``message``.
 
     :param batchad_conn_id: id of an Airflow connection of type ``azure_batch_ad``.
     :param job_id: the Batch job.
-    :param poll_interval: the most seconds between two looks.
+    :param poll_interval: the most seconds between two looks; of all that share a poll, the least counts.
     :param deadline: when to give up, as an ISO 8601 time with its zone; ``None`` for never.
     :param can_block: whether its tasks may wait for ever for what failed.
     :param cancel_on_kill: end the job when a person ends the task (Airflow 3.3 and later).
     :param etag: the version of the job that the task's try wrote; a job that another try has is left to it.
+    :param _of_other_versions: what another version of this package stored with a waiting task; left out.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class AzureBatchJobTrigger(BaseTrigger):
         can_block: bool = False,
         cancel_on_kill: bool = True,
         etag: str | None = None,
+        **_of_other_versions: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.batchad_conn_id = batchad_conn_id
@@ -127,10 +131,10 @@ class AzureBatchJobTrigger(BaseTrigger):
         return Declaration.of(type(self).__name__, ("jobs/read", "jobs/write"))
 
     async def _wait(self) -> tuple[str, str]:
-        from airflow_provider_batchad.access.declaration import declared
         from airflow_provider_batchad.errors import BatchAdError
         from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook
-        from airflow_provider_batchad.jobs.waiting import Wait, wait_for_end
+        from airflow_provider_batchad.jobs.waiting import Wait
+        from airflow_provider_batchad.triggers.watcher import JobWatcher
 
         wait = Wait(
             poll_interval_seconds=self.poll_interval,
@@ -139,9 +143,9 @@ class AzureBatchJobTrigger(BaseTrigger):
         )
         self.log.info("Waiting for Batch job %s.", self.job_id)
         try:
-            with declared(self._declaration()):
-                async with AzureBatchAdAsyncHook(self.batchad_conn_id) as hook:
-                    waited = await hook.run(wait_for_end(self.job_id, wait, now=lambda: datetime.now(UTC)))
+            async with AzureBatchAdAsyncHook(self.batchad_conn_id) as hook:
+                watcher = await JobWatcher.of(hook)
+                waited = await watcher.wait(self.job_id, wait)
         except BatchAdError as error:
             return (UNREACHABLE if error.retryable else FAILED), str(error)
         return waited.result.value, waited.message

@@ -84,16 +84,15 @@ def test_five_hundred_waiting_tasks_outlive_the_rotation_of_their_secret(
     for dag_id in dag_ids(name):
         api.post(f"dags/{dag_id}/dagRuns", {"logical_date": None})
 
-    slowly(lambda: len(polled(azure, before)) == len(jobs), seconds=600)
-    assert states(api, name) == {"deferred": len(jobs)}
+    slowly(lambda: states(api, name) == {"deferred": len(jobs)}, seconds=600)
     waiting = azure.ledger.last_sequence
     slowly(lambda: 200 in token_statuses(azure, waiting), seconds=120)
     rotated = rotate(azure, secret_name)
     slowly(lambda: 401 in token_statuses(azure, rotated), seconds=120)
     slowly(lambda: token_statuses(azure, rotated)[-1] == 200, seconds=60)
-    # Each of them asks with the new token.
+    # The poll of them all asks with the new token.
     renewed = azure.ledger.last_sequence
-    slowly(lambda: len(polled(azure, renewed)) == len(jobs), seconds=120)
+    slowly(lambda: polls(azure, renewed) >= 2, seconds=120)
     assert states(api, name) == {"deferred": len(jobs)}
 
     statuses = token_statuses(azure, rotated)
@@ -126,10 +125,9 @@ def states(api: AirflowApi, name: str) -> dict[str, int]:
     return counted
 
 
-def polled(azure: LocalAzure, after: int) -> set[str]:
-    """The jobs that were asked for, and answered."""
-    entries = azure.ledger.entries(service="batch", operation="Get Job", status=200, after=after)
-    return {entry.path for entry in entries}
+def polls(azure: LocalAzure, after: int) -> int:
+    """How often the jobs were listed."""
+    return len(azure.ledger.entries(service="batch", operation="List Jobs", status=200, after=after))
 
 
 def token_statuses(azure: LocalAzure, after: int) -> list[int]:
