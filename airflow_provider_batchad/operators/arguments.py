@@ -30,7 +30,8 @@ def specification_of(operator: AzureBatchSubmitJobOperator) -> JobSpec:
     tasks = operator.tasks
     if isinstance(tasks, Iterator):
         raise AirflowFailException(
-            "tasks: an iterator can be read only once, and is not templated: give a list"
+            "tasks: an iterator can be read only once, and a retry would find it empty: give a list, or a "
+            "function that makes a new iterator each time, such as tasks=make_tasks"
         )
     try:
         return build_job(

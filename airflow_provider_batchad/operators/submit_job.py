@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, get_args
 
@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import BaseOperator, conf
 from airflow_provider_batchad.errors import JobFailed, ServiceUnavailable, Unreachable
 from airflow_provider_batchad.links import AzureBatchJobLink
 from airflow_provider_batchad.operators.declaring import DeclaresActions, declaring
+from airflow_provider_batchad.operators.rendering import PlainDataTemplates
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
@@ -25,7 +26,7 @@ Retry = Literal["all_tasks", "failed_tasks"]
 Cleanup = Literal["keep", "delete", "delete_on_success"]
 
 
-class AzureBatchSubmitJobOperator(DeclaresActions, BaseOperator):
+class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOperator):
     """Submit a Batch job exactly once, wait for its end, and bring back what it says.
 
     Source: `Create Job <https://learn.microsoft.com/rest/api/batchservice/jobs/create-job>`__ and `Create
@@ -43,7 +44,10 @@ class AzureBatchSubmitJobOperator(DeclaresActions, BaseOperator):
     :param batchad_conn_id: id of an Airflow connection of type ``azure_batch_ad``.
     :param pool_id: an existing pool. Leave it out where ``job["pool_info"]`` says it. (templated)
     :param tasks: the tasks; dicts with the fields of ``Create Task`` in snake case, which are templated, or
-        azure-batch's models, which are not. A task without ``id`` is called ``task-<n>``, from 0.
+        azure-batch's models or dataclasses with such fields, which are not. A task without ``id`` is called
+        ``task-<n>``, from 0. Or a function that is called as ``f(context=…, jinja_env=…)`` and yields them:
+        a hundred thousand are never held whole. Each process that looks at the job calls it, so it is to
+        yield the same each time.
     :param command_line: in place of ``tasks``: a job of this one task. Batch runs no shell: write
         ``/bin/bash -c '…'`` where one is wanted. (templated)
     :param job: whatever else ``Create Job`` takes, in snake case. (templated)
@@ -88,7 +92,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, BaseOperator):
         *,
         batchad_conn_id: str = "batchad_default",
         pool_id: str | None = None,
-        tasks: Iterable[Any] | None = None,
+        tasks: Iterable[Any] | Callable[..., Iterable[Any]] | None = None,
         command_line: str | None = None,
         job: Mapping[str, Any] | None = None,
         outputs: str | Sequence[str] | None = None,
