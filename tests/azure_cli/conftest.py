@@ -12,14 +12,24 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_batchad.local.config import AssignmentConfig, LocalAzureConfig
+from airflow_provider_batchad.local.config import (
+    AIRFLOW_APPLICATION,
+    ApplicationConfig,
+    AssignmentConfig,
+    LocalAzureConfig,
+)
 from airflow_provider_batchad.local.server import LocalAzure
+from demo.weather import INPUTS
 
 AZ = Path(__file__).parents[2] / ".venv-azure-cli" / "bin" / "az"
 APPLICATION = "airflow-batch"
+# Holds nothing until a test gives it a role.
+SUBMITTER = "submitter"
 CONFIG = LocalAzureConfig(
     port=0,
     token_lifetime_seconds=100_000,
+    applications=(AIRFLOW_APPLICATION, ApplicationConfig(name=SUBMITTER)),
+    files_dir=INPUTS,
     assignments=(
         AssignmentConfig(principal=APPLICATION, role="Owner", resource="subscription"),
         AssignmentConfig(principal=APPLICATION, role="Azure Batch Data Contributor", resource="batch"),
