@@ -35,6 +35,7 @@ nightly: $(READY)      ## the long property, kill and soak runs; then the oldest
 
 test-airflow-3.2: $(OLDEST_READY)  ## the tests in a real Airflow, in the oldest one that is supported
 	@.venv-airflow-3.2/bin/python -m pytest tests/airflow $(ARGS)
+	@.venv-airflow-3.2/bin/python -m pytest -m nightly tests/reliability/test_end_of_life_*.py $(ARGS)
 
 test-azure-cli: $(AZURE_CLI_READY)  ## the Azure CLI, in an environment of its own, against local Azure
 	@.venv/bin/python -m pytest -m azure_cli tests/azure_cli $(ARGS)

@@ -29,7 +29,7 @@ from airflow_provider_batchad.local.server import LocalAzure
 from demo.airflow import AirflowSettings, Standalone
 from demo.processes import ProcessGroup
 
-BUSY_SECONDS = 60
+BUSY_SECONDS = 15
 DAGS = Path(__file__).with_name("dags")
 READER = ApplicationConfig(name="reader", vault_secret_name="reader-secret")
 # Each signs in for one worker that is killed, so that a fault is for it alone.
@@ -139,7 +139,8 @@ def running_airflow(
     # What nobody looks at in an ordinary log is searched for secrets too.
     environment = {**client_environment(azure), "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG", **(more or {})}
     del environment["AIRFLOW_CONN_BATCHAD_DEFAULT"]
-    # The triggerer, among others, ends when the database is busy for longer than this.
+    # The triggerer, among others, ends when the database is busy for longer than this; the API server may
+    # wait so long for itself.
     database = home / "airflow.db"
     environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{database}?timeout={BUSY_SECONDS}"
     settings = AirflowSettings(home=home, dags_folder=DAGS, environment=environment, parallelism=parallelism)
