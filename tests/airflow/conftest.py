@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,6 @@ from airflow_provider_batchad.local.server import LocalAzure
 from demo.airflow import AirflowSettings, Standalone
 from demo.processes import ProcessGroup
 
-BUSY_SECONDS = 15
 DAGS = Path(__file__).with_name("dags")
 READER = ApplicationConfig(name="reader", vault_secret_name="reader-secret")
 # Each signs in for one worker that is killed, so that a fault is for it alone.
@@ -122,12 +120,6 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         yield Deployment(airflow=airflow, azure=azure, secrets_file=secrets_file)
 
 
-def _let_many_write(database: Path) -> None:
-    # Readers and the one who writes no longer wait for each other; the file keeps that.
-    with closing(sqlite3.connect(database, timeout=BUSY_SECONDS)) as connection:
-        assert connection.execute("PRAGMA journal_mode=WAL").fetchone() == ("wal",)
-
-
 @contextmanager
 def running_airflow(
     home: Path, azure: LocalAzure, *, more: Mapping[str, str] | None = None, parallelism: int = 8
@@ -139,16 +131,11 @@ def running_airflow(
     # What nobody looks at in an ordinary log is searched for secrets too.
     environment = {**client_environment(azure), "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG", **(more or {})}
     del environment["AIRFLOW_CONN_BATCHAD_DEFAULT"]
-    # The triggerer, among others, ends when the database is busy for longer than this; the API server may
-    # wait so long for itself.
-    database = home / "airflow.db"
-    environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{database}?timeout={BUSY_SECONDS}"
     settings = AirflowSettings(home=home, dags_folder=DAGS, environment=environment, parallelism=parallelism)
     with ProcessGroup() as group:
         airflow = Standalone(settings, group=group)
         airflow.start()
         airflow.wait_until_ready()
-        _let_many_write(database)
         for conn_id, connection in _connections(azure).items():
             body = {**connection, "connection_id": conn_id, "extra": json.dumps(connection["extra"])}
             airflow.api.post("connections", body)
