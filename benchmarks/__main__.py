@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from benchmarks import guard, local_azure, parse_cost, roles, sign_in
+from benchmarks import guard, local_azure, parse_cost, roles, sign_in, submission
 
 if __name__ == "__main__":
     parse_cost.main([])
     print()
     sign_in.main([])
+    print()
+    submission.main([])
     print()
     guard.main([])
     print()
