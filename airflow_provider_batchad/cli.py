@@ -15,6 +15,7 @@ from airflow_provider_batchad.commands.arguments import (
     add_check_arguments,
     add_login_arguments,
     add_orphans_arguments,
+    add_plan_arguments,
     add_role_arguments,
 )
 from airflow_provider_batchad.local.cli.arguments import add_arguments
@@ -125,6 +126,14 @@ def run_check(arguments: argparse.Namespace) -> None:
     raise SystemExit(check.run_check(arguments))
 
 
+def run_plan(arguments: argparse.Namespace) -> None:
+    """Print what the DAGs' operators would send."""
+    _use_airflows_database()
+    from airflow_provider_batchad.commands import plan
+
+    raise SystemExit(plan.run_plan(arguments))
+
+
 def _use_airflows_database() -> None:
     # As Airflow's own commands on connections do: without it, those in its database are not found.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
@@ -170,6 +179,15 @@ def _verbs() -> tuple[_Verb, ...]:
             "status is 0 where none are left, 1 where some are, 2 where it cannot be said.",
             add_arguments=add_orphans_arguments,
             run=run_orphans,
+        ),
+        _Verb(
+            name="plan",
+            help="Print what the DAGs' operators would send, without sending it",
+            about="Renders the operators of the DAGs, checks jobs and tasks as they are checked before they "
+            "are sent, and prints them with the requests and the actions that they take. Asks nobody. The "
+            "status is 0, 1 where an operator's arguments are wrong, and 2 where DAGs cannot be read.",
+            add_arguments=add_plan_arguments,
+            run=run_plan,
         ),
         _Verb(
             name="role",

@@ -65,6 +65,18 @@ def add_check_arguments(parser: Any) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object, for programs")
 
 
+def add_plan_arguments(parser: Any) -> None:
+    """Those of ``plan``."""
+    _add_dag_arguments(parser)
+    parser.add_argument("--task-id", action="append", metavar="ID", help=f"only this task; {_AGAIN}")
+    parser.add_argument(
+        "--logical-date",
+        metavar="DATE",
+        help="render templates for this date (default: the DAG's start date, which stays the same)",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON array, for programs")
+
+
 def _add_dag_arguments(parser: Any) -> None:
     parser.add_argument(
         "--dags-folder", metavar="PATH", help="a folder or file of DAGs (default: Airflow's own)"

@@ -12,13 +12,17 @@ import pytest
 
 from airflow_provider_batchad.access.actions import Action, parse_action, short_name
 from airflow_provider_batchad.access.preflight import Verdict
-from airflow_provider_batchad.commands.arguments import add_check_arguments, add_role_arguments
+from airflow_provider_batchad.commands.arguments import (
+    add_check_arguments,
+    add_plan_arguments,
+    add_role_arguments,
+)
 from airflow_provider_batchad.commands.check import STATUSES
 from airflow_provider_batchad.connection_form import LeastPrivilege
 from airflow_provider_batchad.operators import AzureBatchSubmitJobOperator
 
 PAGE = (Path(__file__).parents[2] / "docs" / "least-privilege.md").read_text()
-PARSERS = {"role": add_role_arguments, "check": add_check_arguments}
+PARSERS = {"role": add_role_arguments, "check": add_check_arguments, "plan": add_plan_arguments}
 USES: dict[str, dict[str, Any]] = {
     "submit, wait, read logs and outputs": {},
     "the same with": {"cleanup": "delete"},
