@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 from airflow_provider_batchad.errors import Unreachable
+from airflow_provider_batchad.jobs.shapes import misshapen
 
 API_VERSION = "2025-06-01"
 JSON_CONTENT_TYPE = "application/json; odata=minimalmetadata"
@@ -39,11 +40,13 @@ class BatchResponse:
     """The answer to a :class:`BatchRequest`: always a success, since errors are raised.
 
     :param headers: the names in lower case.
+    :param operation: what it answers; empty where nobody looks whether the answer is one of that.
     """
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     content: bytes = b""
+    operation: str = ""
 
     def json(self) -> Any:
         """The body, a JSON object; ``{}`` where there is none.
@@ -52,15 +55,21 @@ class BatchResponse:
         """
         try:
             body = json.loads(self.content) if self.content else {}
-        except ValueError:
+        except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
-            raise Unreachable(
-                f"What answered with HTTP {self.status} is not Batch: its body is no JSON object.",
-                step="batch",
-                remedy="Look for a proxy or a portal between this machine and the account.",
-            )
+            raise self._not_batch("its body is no JSON object")
+        wrong = misshapen(self.operation, body)
+        if wrong is not None:
+            raise self._not_batch(f"{wrong!r} in its body is not what {self.operation} answers")
         return body
+
+    def _not_batch(self, problem: str) -> Unreachable:
+        return Unreachable(
+            f"What answered with HTTP {self.status} is not Batch: {problem}.",
+            step="batch",
+            remedy="Look for a proxy or a portal between this machine and the account.",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +108,7 @@ def ask(request: BatchRequest) -> Steps[BatchResponse]:
     response = yield request
     if response is None:
         raise TypeError(f"{request.operation} was not answered: a request must be sent its response")
-    return response
+    return replace(response, operation=request.operation)
 
 
 def one_by_one(several: Several, send: Callable[[BatchRequest], BatchResponse]) -> None:
