@@ -15,6 +15,7 @@ import pytest
 
 from tests.canaries.plugin import Canaries
 from tests.parity import PAGE, ParityCheck, read_claims
+from tests.wire_table import WireTable
 
 # A machine may export it; every process that a test starts would then compile its imports anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -74,3 +75,4 @@ def pytest_configure(config: pytest.Config) -> None:
     """Hold what the documents claim of local Azure against this session, and look for secrets in it."""
     config.pluginmanager.register(ParityCheck(read_claims(PAGE.read_text())))
     config.pluginmanager.register(Canaries(config, _home))
+    config.pluginmanager.register(WireTable())

@@ -57,6 +57,14 @@ def translate(error: AzureError, request: BatchRequest, account_url: str, princi
     from azure.core.exceptions import HttpResponseError
 
     if isinstance(error, HttpResponseError) and error.status_code is not None:
+        if error.status_code < 300:
+            # azure-core reads the body of a success, and could not.
+            return Unreachable(
+                f"{request.operation}: what answered at {account_url} with HTTP {error.status_code} is not "
+                "Batch: its body is not what its headers say.",
+                step="batch",
+                remedy="Look for a proxy or a portal between this machine and the account.",
+            )
         return _answered(error, request, account_url, principal)
     said = strike_proxy_passwords(error.message)
     return Unreachable(

@@ -41,9 +41,17 @@ _LONGEST_SLEEP_SECONDS = 30.0
 class _ShortRetries:
     """Leaves long waits to the caller: azure-core sleeps out any ``Retry-After``, and after any error."""
 
+    def get_retry_after(self, response: PipelineResponse[Any, Any]) -> float | None:
+        """The seconds that the answer asks for; ``None`` for nonsense, which azure-core would raise."""
+        try:
+            seconds: float | None = super().get_retry_after(response)  # type: ignore[misc]
+        except ValueError:
+            return None
+        return seconds
+
     def is_retry(self, settings: dict[str, Any], response: PipelineResponse[Any, Any]) -> bool:
         """Whether this answer is asked for again."""
-        wait = self.get_retry_after(response)  # type: ignore[attr-defined]
+        wait = self.get_retry_after(response)
         if response.http_response.status_code not in _TRANSIENT or (wait or 0.0) > _LONGEST_SLEEP_SECONDS:
             return False
         return bool(super().is_retry(settings, response))  # type: ignore[misc]

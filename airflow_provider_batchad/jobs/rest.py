@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, TypeVar
 
 from airflow_provider_batchad.errors import Unreachable
-from airflow_provider_batchad.jobs.shapes import misshapen
+from airflow_provider_batchad.jobs.shapes import missent, misshapen
 
 API_VERSION = "2025-06-01"
 JSON_CONTENT_TYPE = "application/json; odata=minimalmetadata"
@@ -58,13 +58,14 @@ class BatchResponse:
         except (ValueError, RecursionError):
             body = None
         if not isinstance(body, dict):
-            raise self._not_batch("its body is no JSON object")
+            raise self.not_batch("its body is no JSON object")
         wrong = misshapen(self.operation, body)
         if wrong is not None:
-            raise self._not_batch(f"{wrong!r} in its body is not what {self.operation} answers")
+            raise self.not_batch(f"{wrong!r} in its body is not what {self.operation} answers")
         return body
 
-    def _not_batch(self, problem: str) -> Unreachable:
+    def not_batch(self, problem: str) -> Unreachable:
+        """The error that says so."""
         return Unreachable(
             f"What answered with HTTP {self.status} is not Batch: {problem}.",
             step="batch",
@@ -104,11 +105,18 @@ Errors of the service are thrown in at the request that they answer.
 
 
 def ask(request: BatchRequest) -> Steps[BatchResponse]:
-    """One request, and its answer."""
+    """One request, and its answer.
+
+    :raises Unreachable: what answered was not Batch.
+    """
     response = yield request
     if response is None:
         raise TypeError(f"{request.operation} was not answered: a request must be sent its response")
-    return replace(response, operation=request.operation)
+    answer = replace(response, operation=request.operation)
+    problem = missent(request.operation, response.status, response.headers)
+    if problem is not None:
+        raise answer.not_batch(problem)
+    return answer
 
 
 def one_by_one(several: Several, send: Callable[[BatchRequest], BatchResponse]) -> None:

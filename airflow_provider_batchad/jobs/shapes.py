@@ -60,6 +60,29 @@ _ANSWERS: Final[Mapping[str, tuple[Mapping[str, Shape], str]]] = {
     ),
 }
 _IDENTIFIED: Final = frozenset({"List Jobs", "List Tasks"})
+# As recorded, and as azure-batch expects them; any other operation is answered with 200.
+_STATUSES: Final[Mapping[str, tuple[int, ...]]] = {
+    "Create Job": (201,),
+    "Terminate Job": (202,),
+    "Delete Job": (202,),
+    "Get Task File": (200, 206),
+}
+_HEADERS: Final[Mapping[str, str]] = {
+    "Create Job": "etag",
+    "Get Task File": "ocp-batch-file-url",
+    "Get Task File Properties": "ocp-batch-file-url",
+}
+
+
+def missent(operation: str, status: int, headers: Mapping[str, str]) -> str | None:
+    """What makes a success no answer of the operation, by status and headers; ``None`` for one that may be.
+
+    :param headers: the names in lower case.
+    """
+    if status not in _STATUSES.get(operation, (200,)):
+        return f"its status is not that of {operation}"
+    required = _HEADERS.get(operation)
+    return f"it has no header {required}" if required and not headers.get(required) else None
 
 
 def misshapen(operation: str, body: Mapping[str, Any]) -> str | None:

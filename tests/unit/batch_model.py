@@ -32,6 +32,7 @@ _BY_STATUS: dict[int, type[BatchServiceError]] = {
     409: Conflict,
     503: ServiceUnavailable,
 }
+_FILE = {"ocp-batch-file-url": "https%3A%2F%2Fdemo"}
 _WHY_NOT = {
     "completed": "JobCompleted",
     "terminating": "JobBeingTerminated",
@@ -304,12 +305,12 @@ class BatchModel:
             self.refuse(request, 404, "FileNotFound")
         content = task.files[name]
         if request.method == "HEAD":
-            return BatchResponse(status=200, headers={"content-length": str(len(content))})
+            return BatchResponse(status=200, headers={**_FILE, "content-length": str(len(content))})
         first, last = request.headers["ocp-range"].removeprefix("bytes=").split("-")
         if int(first) >= len(content):
             self.refuse(request, 416, "InvalidRange")
         part = content[int(first) : int(last) + 1]
-        return BatchResponse(status=206, content=part[: request.max_bytes])
+        return BatchResponse(status=206, headers=_FILE, content=part[: request.max_bytes])
 
     def advance(self, step: timedelta) -> None:
         self.now += step

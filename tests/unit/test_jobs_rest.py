@@ -20,18 +20,18 @@ def no_pause(seconds: float) -> None:
 
 
 def test_steps_are_sent_the_answers_and_return_their_result() -> None:
-    def steps() -> Steps[list[int]]:
+    def steps() -> Steps[list[bytes]]:
         first = yield from ask(requests.get_job("a"))
         second = yield from ask(requests.get_job("b"))
-        return [first.status, second.status]
+        return [first.content, second.content]
 
     sent: list[str] = []
 
     def send(request: BatchRequest) -> BatchResponse:
         sent.append(request.path)
-        return BatchResponse(status=200 + len(sent))
+        return BatchResponse(status=200, content=b"x" * len(sent))
 
-    assert run(steps(), send, no_pause) == [201, 202]
+    assert run(steps(), send, no_pause) == [b"x", b"xx"]
     assert sent == ["/jobs/a", "/jobs/b"]
 
 

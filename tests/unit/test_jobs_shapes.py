@@ -8,7 +8,7 @@ import pytest
 from airflow_provider_batchad.errors import Unreachable
 from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse, Steps, ask, run
-from airflow_provider_batchad.jobs.shapes import misshapen
+from airflow_provider_batchad.jobs.shapes import missent, misshapen
 
 JOB = {
     "id": "j",
@@ -74,6 +74,25 @@ def test_what_no_batch_answers_is_named_by_its_field(
     operation: str, body: dict[str, Any], wrong: str
 ) -> None:
     assert misshapen(operation, body) == wrong
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "headers", "problem"),
+    [
+        ("Create Job", 201, {"etag": "0x8D"}, None),
+        ("Create Job", 200, {"etag": "0x8D"}, "its status is not that of Create Job"),
+        ("Create Job", 201, {}, "it has no header etag"),
+        ("Update Job", 200, {}, None),
+        ("Update Job", 202, {}, "its status is not that of Update Job"),
+        ("Terminate Job", 200, {}, "its status is not that of Terminate Job"),
+        ("Get Task File", 206, {"ocp-batch-file-url": "x"}, None),
+        ("Get Task File", 200, {"content-type": "text/html"}, "it has no header ocp-batch-file-url"),
+    ],
+)
+def test_a_success_that_batch_does_not_send_is_none(
+    operation: str, status: int, headers: dict[str, str], problem: str | None
+) -> None:
+    assert missent(operation, status, headers) == problem
 
 
 def answered_with(content: bytes) -> Any:
