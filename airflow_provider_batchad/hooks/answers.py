@@ -22,6 +22,7 @@ from airflow_provider_batchad.identity.unreachable import parse_retry_after
 from airflow_provider_batchad.jobs.redaction import redact_signatures
 from airflow_provider_batchad.jobs.rest import API_VERSION, BatchRequest, BatchResponse
 from airflow_provider_batchad.jobs.service_codes import MEANINGS, service_meaning_of
+from airflow_provider_batchad.jobs.shapes import missent
 
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError, HttpResponseError
@@ -42,11 +43,21 @@ def http_request(request: BatchRequest) -> HttpRequest:
     return HttpRequest(request.method, request.path, params=params, headers=headers, content=request.body)
 
 
-def batch_response(status: int, headers: Any, content: bytes) -> BatchResponse:
-    """The answer, with the names of its headers in lower case."""
-    return BatchResponse(
-        status=status, headers={name.lower(): value for name, value in headers.items()}, content=content
+def batch_response(request: BatchRequest, status: int, headers: Any, content: bytes) -> BatchResponse:
+    """The answer, with the names of its headers in lower case.
+
+    :raises Unreachable: what answered was not Batch.
+    """
+    response = BatchResponse(
+        status=status,
+        headers={name.lower(): value for name, value in headers.items()},
+        content=content,
+        operation=request.operation,
     )
+    problem = missent(request.operation, status, response.headers)
+    if problem is not None:
+        raise response.not_batch(problem)
+    return response
 
 
 def translate(error: AzureError, request: BatchRequest, account_url: str, principal: str) -> BatchAdError:

@@ -112,7 +112,7 @@ class AzureBatchAdHook(BaseHook):
             response = self.get_conn().send_request(http_request(request), stream=bounded)
             with response:
                 content = _first_bytes(response, request.max_bytes)
-                return batch_response(response.status_code, response.headers, content)
+                return batch_response(request, response.status_code, response.headers, content)
         except AzureError as error:
             raise translate(
                 error, request, self.connection.account_url, self.principal

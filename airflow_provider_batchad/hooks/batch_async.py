@@ -98,7 +98,7 @@ class AzureBatchAdAsyncHook:
             response = await borrowed.client.send_request(http_request(request), stream=bounded)
             async with response:
                 content = await _first_bytes(response, request.max_bytes)
-                return batch_response(response.status_code, response.headers, content)
+                return batch_response(request, response.status_code, response.headers, content)
         except AzureError as error:
             principal = describe_principal(connection, borrowed.callback)
             raise translate(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 from airflow_provider_batchad.errors import Unreachable
-from airflow_provider_batchad.jobs.shapes import missent, misshapen
+from airflow_provider_batchad.jobs.shapes import misshapen
 
 API_VERSION = "2025-06-01"
 JSON_CONTENT_TYPE = "application/json; odata=minimalmetadata"
@@ -105,18 +105,11 @@ Errors of the service are thrown in at the request that they answer.
 
 
 def ask(request: BatchRequest) -> Steps[BatchResponse]:
-    """One request, and its answer.
-
-    :raises Unreachable: what answered was not Batch.
-    """
+    """One request, and its answer."""
     response = yield request
     if response is None:
         raise TypeError(f"{request.operation} was not answered: a request must be sent its response")
-    answer = replace(response, operation=request.operation)
-    problem = missent(request.operation, response.status, response.headers)
-    if problem is not None:
-        raise answer.not_batch(problem)
-    return answer
+    return response
 
 
 def one_by_one(several: Several, send: Callable[[BatchRequest], BatchResponse]) -> None:

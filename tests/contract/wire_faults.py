@@ -31,6 +31,7 @@ T = TypeVar("T")
 Way = Literal["sync", "async"]
 
 HANG_SECONDS = 0.25
+ACTIONS = ("jobs/read", "jobs/write", "jobs/delete")
 WRONG = '{"id": 7, "state": {}, "value": 7, "taskCounts": [], "odata.nextLink": 7}'
 FAULTS: dict[str, Callable[[], dict[str, Any]] | None] = {
     "refused": None,
@@ -131,7 +132,7 @@ class _SyncHook(AzureBatchAdHook):
     def send(self, request: BatchRequest) -> BatchResponse:
         # Each signs in once: Airflow's masker compiles all of its secrets anew with each.
         name = self._line.connection_for(request)
-        return self._hooks.setdefault(name, AzureBatchAdHook(name)).send(request)
+        return self._hooks.setdefault(name, AzureBatchAdHook(name, actions=ACTIONS)).send(request)
 
     def close(self) -> None:
         for hook in self._hooks.values():
@@ -146,7 +147,7 @@ class _AsyncHook(AzureBatchAdAsyncHook):
 
     async def send(self, request: BatchRequest) -> BatchResponse:
         name = self._line.connection_for(request)
-        return await self._hooks.setdefault(name, AzureBatchAdAsyncHook(name)).send(request)
+        return await self._hooks.setdefault(name, AzureBatchAdAsyncHook(name, actions=ACTIONS)).send(request)
 
     async def close(self) -> None:
         for hook in self._hooks.values():

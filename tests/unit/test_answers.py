@@ -219,7 +219,9 @@ def test_an_encoded_path_is_not_encoded_again() -> None:
 
 
 def test_the_names_of_an_answers_headers_are_in_lower_case() -> None:
-    response = batch_response(200, {"ETag": "0x1", "Content-LENGTH": "2"}, b"{}")
+    response = batch_response(
+        requests.update_job("j", {}), 200, {"ETag": "0x1", "Content-LENGTH": "2"}, b"{}"
+    )
     assert dict(response.headers) == {"etag": "0x1", "content-length": "2"}
     assert (response.status, response.json()) == (200, {})
 

@@ -100,7 +100,7 @@ def answered_with(content: bytes) -> Any:
         return (yield from ask(requests.get_job("j"))).json()
 
     def send(request: BatchRequest) -> BatchResponse:
-        return BatchResponse(status=200, content=content)
+        return BatchResponse(status=200, content=content, operation=request.operation)
 
     return run(steps(), send, lambda _: None)
 
