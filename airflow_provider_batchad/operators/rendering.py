@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -100,7 +101,8 @@ class _Renderer:
             return {key: self.render(item) for key, item in value.items()}
         if kind is list:
             return [self.render(item) for item in value]
-        return self._as_airflow_does(value)
+        said = _fields_of(value)
+        return self._as_airflow_does(value) if said is None else self.render(said)
 
     def _text(self, text: str) -> Any:
         if self._file_endings and text.endswith(self._file_endings):
@@ -113,6 +115,18 @@ class _Renderer:
         return "".join(
             self._as_airflow_does(piece) if number % 2 else piece for number, piece in enumerate(pieces)
         )
+
+
+def _fields_of(value: Any) -> dict[Any, Any] | None:
+    """What azure-batch's models, other mappings and dataclasses say; ``None`` for anything else."""
+    # Such a one knows by itself what of it is templated.
+    if hasattr(value, "template_fields"):
+        return None
+    if isinstance(value, Mapping):
+        return dict(value.items())
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return None
 
 
 def _compiling_once(env: Environment) -> Environment:

@@ -43,11 +43,10 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
 
     :param batchad_conn_id: id of an Airflow connection of type ``azure_batch_ad``.
     :param pool_id: an existing pool. Leave it out where ``job["pool_info"]`` says it. (templated)
-    :param tasks: the tasks; dicts with the fields of ``Create Task`` in snake case, which are templated, or
-        azure-batch's models or dataclasses with such fields, which are not. A task without ``id`` is called
-        ``task-<n>``, from 0. Or a function that is called as ``f(context=…, jinja_env=…)`` and yields them:
-        a hundred thousand are never held whole. Each process that looks at the job calls it, so it is to
-        yield the same each time.
+    :param tasks: the tasks: dicts with the fields of ``Create Task`` in snake case, dataclasses with such
+        fields, or azure-batch's models; templated. A task without ``id`` is called ``task-<n>``, from 0. Or a
+        function that is called as ``f(context=…, jinja_env=…)`` and yields them: a hundred thousand are never
+        held whole. Each process that looks at the job calls it, so it is to yield the same each time.
     :param command_line: in place of ``tasks``: a job of this one task. Batch runs no shell: write
         ``/bin/bash -c '…'`` where one is wanted. (templated)
     :param job: whatever else ``Create Job`` takes, in snake case. (templated)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -153,3 +154,47 @@ def test_a_function_that_gives_no_tasks_is_named(made: object) -> None:
 def test_pieces_are_text_and_expressions_in_turn() -> None:
     assert _pieces("a {{ b }}{{ c }} d") == ["a ", "{{ b }}", "", "{{ c }}", " d"]
     assert _pieces("{{{ b }}") is None
+
+
+@dataclass(frozen=True)
+class File:
+    http_url: str
+    file_path: str | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    id: str
+    command_line: str
+    resource_files: tuple[File, ...] = ()
+
+
+def test_models_and_dataclasses_are_templated_as_dicts_are() -> None:
+    limits = models.BatchTaskConstraints(max_wall_clock_time=timedelta(hours=1))
+    model = models.BatchTaskCreateOptions(
+        id="a",
+        command_line="x {{ ds }}",
+        constraints=limits,
+        resource_files=[models.ResourceFile(http_url="https://x/{{ ds }}")],
+    )
+    ours = Task("b", "x {{ ds }}", (File("https://x/{{ ds }}"),))
+    pool = models.BatchPoolInfo(pool_id="{{ params.n }}")
+    with DAG("d"):
+        operator = AzureBatchSubmitJobOperator(
+            task_id="t", tasks=[model, ours], job=models.BatchJobCreateOptions(id="j", pool_info=pool)
+        )
+    del operator.job["id"]
+    operator.render_template_fields(CONTEXT)
+    spec = specification_of(operator)
+    files = {"resourceFiles": [{"httpUrl": "https://x/2026-03-01"}]}
+    assert spec.body["poolInfo"] == {"poolId": "7"}
+    assert [task.load() for task in spec.tasks] == [
+        {
+            "id": "a",
+            "commandLine": "x 2026-03-01",
+            "constraints": {"maxWallClockTime": "PT01H00M00S"},
+            **files,
+        },
+        {"id": "b", "commandLine": "x 2026-03-01", **files},
+    ]
+    assert model.command_line == "x {{ ds }}"
