@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks import guard, local_azure, parse_cost, roles, sign_in, submission
+from benchmarks import guard, local_azure, parse_cost, roles, sign_in, submission, waiting
 
 if __name__ == "__main__":
     parse_cost.main([])
@@ -10,6 +10,8 @@ if __name__ == "__main__":
     sign_in.main([])
     print()
     submission.main([])
+    print()
+    waiting.main([])
     print()
     guard.main([])
     print()

@@ -18,7 +18,7 @@ BETWEEN_EARLY_LOOKS_SECONDS: Final = 3.0
 class Pace:
     """The times of regular looks, an interval apart, and of early ones for what is not known yet.
 
-    The first intervals are short and grow by half, up to the shortest one that anybody wants.
+    Where few wait, the first intervals are short and grow by half, up to the shortest one that anybody wants.
 
     :param clock: monotonic, in seconds.
     :param shortest_seconds: the shortest interval that anybody wants.
@@ -58,6 +58,10 @@ class Pace:
             self._regular = now + self._next_interval()
         self._regular = min(self._regular, now + self.shortest_seconds)
         self._early = now + min(BETWEEN_EARLY_LOOKS_SECONDS, self.shortest_seconds)
+
+    def settle(self) -> None:
+        """Many wait: no interval is shorter than wanted."""
+        self._interval = self.shortest_seconds
 
     def failed(self, retry_after_seconds: float) -> None:
         """A look was not answered; nobody asks before that time."""

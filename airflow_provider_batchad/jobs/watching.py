@@ -148,6 +148,8 @@ class Watch:
         is told the error. A refusal is told to all, or to the one whom it is about.
         """
         regular = self._pace.is_regular()
+        if len(self._jobs) > FEW:
+            self._pace.settle()
         newcomers = any(job.is_new for job in self._jobs.values())
         try:
             yield from self._ask(regular=regular)

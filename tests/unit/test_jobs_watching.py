@@ -171,6 +171,14 @@ def test_the_first_looks_are_close_where_few_wait(account: Account) -> None:
     assert account.result("b") is WaitResult.COMPLETED
 
 
+def test_where_many_wait_no_interval_is_short(account: Account) -> None:
+    account.put(*MANY)
+    for job_id in MANY:
+        account.wait_for(job_id)
+    account.pass_time(60)
+    assert account.asked_for()["completed"] <= 3
+
+
 def test_a_newcomer_is_read_at_once_and_disturbs_no_interval(many: Account) -> None:
     many.put("new", state="completed")
     begun = many.seconds
