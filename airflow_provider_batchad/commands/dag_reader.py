@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -96,7 +96,7 @@ def _arguments_of(task: Any) -> list[dict[str, Any]]:
     if isinstance(given, list | tuple) and all(isinstance(one, Mapping) for one in given):
         return [{**task.partial_kwargs, **one} for one in given]
     # Another task says which arguments there are.
-    everything = dict.fromkeys(_names_of(task.operator_class), UNKNOWN)
+    everything = dict.fromkeys(task.operator_class.argument_names(), UNKNOWN)
     return [{**everything, **task.partial_kwargs}]
 
 
@@ -112,12 +112,6 @@ def _instances(expanded: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield chosen
         for name, values in known.items():
             yield from ({**chosen, name: value} for value in values[1:])
-
-
-def _names_of(kind: type[Any]) -> Iterable[str]:
-    import inspect
-
-    return [name for name in inspect.signature(kind).parameters if name not in ("kwargs", "args")]
 
 
 def _connection_of(given: object) -> str:

@@ -33,6 +33,11 @@ def report_role(
             for action, mine in _by_action(uses)
         ],
     )
+    if _mixes_duties(uses):
+        say(
+            "Some of its tasks submit jobs and others manage pools: give the latter a connection of their "
+            "own, so that who submits jobs cannot run up cost."
+        )
     found = compare(JOB_SUBMITTER.permissions, need)
     beyond = ", ".join([*map(short_name, found.unneeded), *found.foreign])
     say(f"The built-in role {JOB_SUBMITTER.name!r} would grant besides: {beyond}.")
@@ -61,6 +66,15 @@ def report_drift(role: CustomRole, found: Comparison, uses: Sequence[Use]) -> No
     print_table(("", "action", ""), rows)
     if found.opens_everything:
         say("It may list the account's keys: whoever may do that needs no role, and none limits them.")
+
+
+def _mixes_duties(uses: Iterable[Use]) -> bool:
+    submitting: set[tuple[str, str]] = set()
+    managing: set[tuple[str, str]] = set()
+    for use in uses:
+        task = (use.dag_id, use.task_id)
+        (submitting if isinstance(use.wanted.action, DataAction) else managing).add(task)
+    return bool(submitting) and bool(managing - submitting)
 
 
 def _by_action(uses: Iterable[Use]) -> list[tuple[AnyAction, list[Use]]]:

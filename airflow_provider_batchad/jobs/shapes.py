@@ -65,6 +65,9 @@ _STATUSES: Final[Mapping[str, tuple[int, ...]]] = {
     "Create Job": (201,),
     "Terminate Job": (202,),
     "Delete Job": (202,),
+    "Create Pool": (201,),
+    "Resize Pool": (202,),
+    "Delete Pool": (202,),
     "Get Task File": (200, 206),
 }
 _HEADERS: Final[Mapping[str, str]] = {

@@ -40,9 +40,23 @@ class DeclaresActions:
         return tuple(one for one in cls.wanted_actions(arguments) if one.optional)
 
     def own_arguments(self) -> dict[str, Any]:
-        """The constructor's arguments, as the attributes of this instance have them."""
-        names = inspect.signature(type(self)).parameters
-        return {name: getattr(self, name) for name in names if hasattr(self, name)}
+        """The constructor's arguments, which its attributes are named after."""
+        return {name: value for name, value in vars(self).items() if not name.startswith("_")}
+
+    @classmethod
+    def argument_names(cls) -> frozenset[str]:
+        """The names of the constructor's arguments, without those that every operator of Airflow has."""
+        constructors = [
+            vars(kind)["__init__"]
+            for kind in cls.__mro__
+            if issubclass(kind, DeclaresActions) and "__init__" in vars(kind)
+        ]
+        return frozenset(
+            name
+            for constructor in constructors
+            for name, one in inspect.signature(constructor).parameters.items()
+            if one.kind is inspect.Parameter.KEYWORD_ONLY
+        )
 
 
 def declaring(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:

@@ -1,4 +1,4 @@
-"""Reads the schema of a job and of a task off azure-batch's models.
+"""Reads the schema of a job, of a pool and of a task off azure-batch's models.
 
 ``python -m tests.contract.sdk_schema`` writes it to ``airflow_provider_batchad/jobs/rest_schema.json``.
 """
@@ -20,7 +20,7 @@ from azure.batch.models import _enums, _models
 import airflow_provider_batchad.jobs
 
 SCHEMA_FILE = Path(airflow_provider_batchad.jobs.__file__).with_name("rest_schema.json")
-ROOTS = ("BatchJobCreateOptions", "BatchTaskCreateOptions")
+ROOTS = ("BatchJobCreateOptions", "BatchPoolCreateOptions", "BatchTaskCreateOptions")
 SCALARS = {
     str: "string",
     int: "integer",
