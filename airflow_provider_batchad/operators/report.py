@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SHOWN = 10
 _WIDTH = 160
+_OWN_END = "FailureExitCode"
 _REASONS = {
     Ending.TASKS_FAILED: "{failed} of {submitted} task(s) failed: {failures}{ended_early}.",
     Ending.TASKS_UNFINISHED: "it was ended ({reason}) before {unfinished} of {submitted} task(s) were done"
@@ -172,4 +173,7 @@ def _remedy(outcome: JobOutcome) -> str | None:
 
 
 def _exit(failure: TaskFailure) -> str:
-    return "no exit code" if failure.exit_code is None else f"exit code {failure.exit_code}"
+    code = "no exit code" if failure.exit_code is None else f"exit code {failure.exit_code}"
+    # A file that could not be fetched or uploaded, a program that is not there: not the program's own end.
+    by_itself = (failure.code or _OWN_END).casefold() == _OWN_END.casefold()
+    return code if by_itself else f"{failure.code}, {code}"

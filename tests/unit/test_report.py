@@ -112,6 +112,24 @@ def test_how_it_ended_is_said_with_the_first_failing_tasks(ended: JobOutcome, sa
     assert caught.value.retryable
 
 
+@pytest.mark.parametrize(
+    ("code", "exit_code", "said"),
+    [
+        ("BlobNotFound", None, "t0 (BlobNotFound, no exit code)"),
+        ("FileUploadContainerNotFound", 0, "t0 (FileUploadContainerNotFound, exit code 0)"),
+        ("SomethingNew", None, "t0 (SomethingNew, no exit code)"),
+        (None, 3, "t0 (exit code 3)"),
+    ],
+)
+def test_what_went_wrong_before_or_after_the_program_is_said_by_its_code(
+    code: str | None, exit_code: int | None, said: str
+) -> None:
+    failed = dataclasses.replace(failures(1, exit_code=exit_code)[0], code=code)
+    with pytest.raises(JobFailed) as caught:
+        judge(outcome(failures=(failed,)))
+    assert f"1 of 20 task(s) failed: {said}." in str(caught.value)
+
+
 def test_a_success_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, LOG.name):
         log_outcome(LOG, SUCCESS)
