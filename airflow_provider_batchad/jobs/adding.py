@@ -50,7 +50,7 @@ def add_tasks(job_id: str, tasks: Iterable[TaskSpec], *, run_others: bool = Fals
 
     :param tasks: read once, as places come free; never held whole.
     :param run_others: add all others though Batch refuses some, and return those: id → why.
-    :raises TasksRejected: Batch refused tasks for what they say: those that were sent by then.
+    :raises TasksRejected: Batch refused tasks for what they say: those sent by then, or all.
     :raises ServiceUnavailable: Batch failed at the same tasks again and again.
     """
     adding = _Adding(job_id, tasks, run_others)
@@ -77,6 +77,7 @@ class _Adding:
         self.rejected: dict[str, str] = {}
         self._job_id = job_id
         self._new = chunks(tasks)
+        self._read = 0
         self._read_all = False
         self._next: deque[_Chunk] = deque()
         self._later: list[_Chunk] = []
@@ -104,7 +105,8 @@ class _Adding:
         """Raise what went wrong, once nothing is under way."""
         if self._error is not None:
             raise self._error
-        if self.rejected and not self._run_others:
+        none_is_left = self.is_done and len(self.rejected) == self._read
+        if self.rejected and (none_is_left or not self._run_others):
             raise TasksRejected(job_id=self._job_id, rejected=self.rejected)
 
     def take_pause(self) -> float:
@@ -117,7 +119,10 @@ class _Adding:
 
     def _take_new(self) -> _Chunk | None:
         tasks = next(self._new, None)
-        return None if tasks is None else _Chunk(tasks)
+        if tasks is None:
+            return None
+        self._read += len(tasks)
+        return _Chunk(tasks)
 
     def _is_held_up(self) -> bool:
         stopped = self._error is not None or (self.rejected and not self._run_others)

@@ -13,6 +13,7 @@ from airflow_provider_batchad.jobs.naming import Attempt, job_id, parse_attempt
 from airflow_provider_batchad.jobs.outcome import JobOutcome, read_outcome
 from airflow_provider_batchad.jobs.outputs import read_outputs
 from airflow_provider_batchad.jobs.plan import ALIVE, Plan, state_of
+from airflow_provider_batchad.jobs.rejected import with_rejected
 from airflow_provider_batchad.jobs.rest import Steps, ask
 from airflow_provider_batchad.jobs.termination import terminate
 
@@ -105,6 +106,8 @@ def look_back(plan: Plan, known: KnownJobs, task_ids: Sequence[str]) -> Steps[Fo
         if state_of(job) == "completed":
             found = yield from _attach(plan, job, own[:position], task_ids)
             outcome = yield from read_outcome(job["id"], task_ids, found.kept)
+            if plan.runs_others:
+                outcome = with_rejected(outcome, {})
             succeeded = outcome.succeeded(plan.max_failed_tasks)
             if succeeded and (yield from _left_outputs(plan, outcome, task_ids)):
                 return found

@@ -51,6 +51,7 @@ class Plan:
     :param run_prefix: what they begin with as well where the DAG run was started before, at another time;
         ``None`` where such a job may be another Airflow's.
     :param run_started: when the DAG run was started.
+    :param runs_others: though Batch refuses some of the tasks, the job runs all others.
     :param outlives_task: the job is to go on when its Airflow task is over.
     """
 
@@ -66,6 +67,7 @@ class Plan:
     keeps_successes: bool = False
     run_prefix: str | None = None
     run_started: datetime | None = None
+    runs_others: bool = False
     outlives_task: bool = False
 
     @property

@@ -42,6 +42,7 @@ class Submitted:
     :param superseded: jobs of earlier epochs that were terminated first.
     :param earlier: jobs of earlier tries whose successes are kept, from the oldest to the newest.
     :param kept: task id → which of them holds its result.
+    :param rejected: tasks that Batch refused while all others run: id → why.
     :param specification_changed: whether the job was made from another specification than this attempt's.
     """
 
@@ -51,6 +52,7 @@ class Submitted:
     superseded: tuple[str, ...] = ()
     earlier: tuple[str, ...] = ()
     kept: Mapping[str, str] = field(default_factory=dict)
+    rejected: Mapping[str, str] = field(default_factory=dict)
     specification_changed: bool = False
 
 
@@ -58,7 +60,8 @@ def submit(spec: JobSpec, plan: Plan, now: Callable[[], datetime]) -> Steps[Subm
     """Submit the job of this task instance exactly once.
 
     :raises Superseded: a later try has the job: this process is a zombie, and changes nothing.
-    :raises TasksRejected: Batch refused a task; the job is terminated, so that nothing is half done.
+    :raises TasksRejected: Batch refused a task, or all of them where the plan runs the others; the job is
+        terminated, so that nothing is half done.
     :raises BatchServiceError: any other refusal.
     """
     looked = now()
@@ -71,11 +74,11 @@ def submit(spec: JobSpec, plan: Plan, now: Callable[[], datetime]) -> Steps[Subm
         job, attached = yield from _create(spec, plan)
         if now() - looked > _STALE:
             yield from _look_again(plan, job)
-    etag = None
+    etag, rejected = None, dict[str, str]()
     if state_of(job) in ALIVE:
         try:
             left = without_kept(spec, found.kept)
-            etag = yield from _complete(left, plan, job, attached, now)
+            etag, rejected = yield from _complete(left, plan, job, attached, now)
         except (Conflict, NotFound) as error:
             # It ended, or somebody ended or deleted it, in the meantime: the verdict looks at what is left.
             if not error.is_code(*OVER_CODES) and (yield from is_alive(job["id"])):
@@ -87,6 +90,7 @@ def submit(spec: JobSpec, plan: Plan, now: Callable[[], datetime]) -> Steps[Subm
         superseded=superseded,
         earlier=found.earlier,
         kept=found.kept,
+        rejected=rejected,
         specification_changed=attached and metadata_of(job).get(DIGEST_KEY) != spec.digest,
     )
 
@@ -143,19 +147,20 @@ def _read_instead(plan: Plan, refused: Conflict) -> Steps[dict[str, Any]]:
 
 def _complete(
     spec: JobSpec, plan: Plan, job: dict[str, Any], attached: bool, now: Callable[[], datetime]
-) -> Steps[str | None]:
+) -> Steps[tuple[str | None, dict[str, str]]]:
     etag = job.get("eTag")
     if attached:
         etag = yield from _write(plan, job, etag, lambda current: _take_over(spec, plan, current, now()))
     if str(job.get("onAllTasksComplete", "")).casefold() == "terminatejob":
-        return etag
+        return etag, {}
     try:
-        yield from add_tasks(job["id"], spec.tasks)
+        rejected = yield from add_tasks(job["id"], spec.tasks, run_others=plan.runs_others)
     except TasksRejected as error:
         reason = f"Airflow: {error.message}"[:1000]
         yield from terminate(job["id"], reason, etag=etag, owner=plan.owner)
         raise
-    return (yield from _write(plan, job, etag, lambda _: {"onAllTasksComplete": "terminatejob"}))
+    sealed = yield from _write(plan, job, etag, lambda _: {"onAllTasksComplete": "terminatejob"})
+    return sealed, rejected
 
 
 def _take_over(spec: JobSpec, plan: Plan, job: Mapping[str, Any], now: datetime) -> dict[str, Any]:

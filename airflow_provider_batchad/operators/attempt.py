@@ -66,6 +66,7 @@ def plan_attempt(operator: AzureBatchSubmitJobOperator, context: Context) -> Pla
         outputs=output_names_of(operator),
         max_output_bytes=operator.max_output_bytes,
         keeps_successes=operator.retry == "failed_tasks",
+        runs_others=operator.on_rejected_task == "run_others",
         outlives_task=not (operator.wait_for_completion and operator.cancel_on_kill),
     )
 

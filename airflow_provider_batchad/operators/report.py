@@ -40,10 +40,20 @@ def log_submission(log: Any, done: Submitted, *, tasks: int, url: str) -> None:
     for job_id in done.superseded:
         log.info("Terminated Batch job %s of before the task was cleared.", job_id)
     doing = "Attached to" if done.attached else "Submitted"
-    log.info("%s Batch job %s with %d task(s): %s", doing, done.job_id, tasks - len(done.kept), url)
+    log.info(
+        "%s Batch job %s with %d task(s): %s",
+        doing,
+        done.job_id,
+        tasks - len(done.kept) - len(done.rejected),
+        url,
+    )
     if done.kept:
         jobs = ", ".join(dict.fromkeys(done.kept.values()))
         log.info("%d more task(s) succeeded in %s and are not run again.", len(done.kept), jobs)
+    if done.rejected:
+        shown = "; ".join(f"{task_id}: {why}" for task_id, why in list(done.rejected.items())[:SHOWN])
+        more = f" and {len(done.rejected) - SHOWN} more" if len(done.rejected) > SHOWN else ""
+        log.error("Batch refused %d task(s); the others run: %s%s.", len(done.rejected), shown, more)
     if done.specification_changed:
         log.warning(
             "Batch job %s was submitted by an earlier try with other arguments than this try has; it "

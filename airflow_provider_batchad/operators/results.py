@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
-from airflow_provider_batchad.errors import OutputUnavailable, PermissionDenied
+from airflow_provider_batchad.errors import JobFailed, OutputUnavailable, PermissionDenied
 from airflow_provider_batchad.jobs.cleanup import delete_jobs
 from airflow_provider_batchad.jobs.kept import read_kept
 from airflow_provider_batchad.jobs.logs import with_logs
 from airflow_provider_batchad.jobs.outcome import JobOutcome, read_outcome
 from airflow_provider_batchad.jobs.outputs import read_outputs
+from airflow_provider_batchad.jobs.rejected import with_rejected
 from airflow_provider_batchad.jobs.verdict import Policy, Verdict
 from airflow_provider_batchad.operators.report import SHOWN, log_outcome, raise_verdict
 
@@ -30,6 +31,8 @@ class Ended:
     """A job that is over, and what to make of it.
 
     :param earlier: jobs of earlier tries whose successes count, from the oldest to the newest.
+    :param rejected: tasks that Batch refused while all others ran: id → why; ``None`` where the author does
+        not let them run.
     :param outputs: what the author wants back, as the author gave it.
     :param max_output_bytes: the most bytes of all outputs together.
     :param cleanup: ``keep``, ``delete`` or ``delete_on_success``.
@@ -41,6 +44,7 @@ class Ended:
     job_id: str
     earlier: tuple[str, ...]
     policy: Policy
+    rejected: Mapping[str, str] | None
     outputs: str | Sequence[str] | None
     max_output_bytes: int
     cleanup: str
@@ -57,6 +61,7 @@ class Ended:
         *,
         job_id: str,
         earlier: Sequence[str],
+        rejected: Mapping[str, str] | None = None,
     ) -> Self:
         """The job that this try of the operator submitted or attached to."""
         ti: Any = context["ti"]
@@ -65,6 +70,7 @@ class Ended:
             job_id=job_id,
             earlier=tuple(earlier),
             policy=policy,
+            rejected=(rejected or {}) if operator.on_rejected_task == "run_others" else None,
             outputs=operator.outputs,
             max_output_bytes=operator.max_output_bytes,
             cleanup=operator.cleanup,
@@ -83,12 +89,20 @@ def finish(hook: AzureBatchAdHook, log: Any, ended: Ended) -> Any:
     """
     kept = hook.run(read_kept(ended.earlier, ended.spec.task_ids)) if ended.earlier else {}
     outcome = hook.run(read_outcome(ended.job_id, ended.spec.task_ids, kept))
+    missing = len(outcome.missing)
+    if ended.rejected is not None:
+        outcome = with_rejected(outcome, ended.rejected)
     verdict = ended.policy.judge(outcome)
     done = final = False
     try:
         outcome = hook.run(with_logs(outcome, most=SHOWN))
         log_outcome(log, outcome)
-        raise_verdict(verdict, outcome, ended.policy)
+        try:
+            raise_verdict(verdict, outcome, ended.policy)
+        except JobFailed as error:
+            if ended.rejected and missing == len(outcome.failures):
+                raise AirflowFailException(f"{error} Batch would refuse the same again.") from error
+            raise
         result = _outputs(hook, ended, outcome) if ended.outputs else outcome.summary()
         done = True
     except AirflowFailException:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 DEFAULT_MAX_OUTPUT_BYTES = 48 * 1024
 Retry = Literal["all_tasks", "failed_tasks"]
 Cleanup = Literal["keep", "delete", "delete_on_success"]
+OnRejectedTask = Literal["fail", "run_others"]
 
 
 class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOperator):
@@ -60,6 +61,9 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
     :param retry: what an Airflow retry runs again: ``"all_tasks"``, or ``"failed_tasks"``: a job of those
         tasks alone that did not succeed in the jobs of the tries before, without their dependencies on
         tasks that did; the results of both are returned. A clear runs all tasks in either case.
+    :param on_rejected_task: what becomes of the others where Batch refuses a task for what it says:
+        ``"fail"`` ends the job and fails for good; ``"run_others"`` runs them, and counts the refused one
+        among the failed.
     :param cleanup: what becomes of the job after its end: ``"keep"``, ``"delete"``, or
         ``"delete_on_success"``. Never changes the verdict; a job that further tries need is kept for them.
     :param skip_on_exit_code: exit code or codes that mean *skip*: the Airflow task is skipped if every failed
@@ -70,7 +74,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
     :param cancel_on_kill: end the Batch job when a person marks or clears the Airflow task, and when its DAG
         run runs out of time. ``False`` leaves the job to its end.
     :param deferrable: wait in the triggerer; unless told, ``[operators] default_deferrable``.
-    :raises ValueError: ``retry`` or ``cleanup`` is none of its choices.
+    :raises ValueError: ``retry``, ``on_rejected_task`` or ``cleanup`` is none of its choices.
     :raises AirflowFailException: the arguments are wrong, the outputs are too large, or the principal's role
         lacks an action: a retry would not help.
     :raises JobFailed: the job did not end as it should.
@@ -98,6 +102,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         max_output_bytes: int = DEFAULT_MAX_OUTPUT_BYTES,
         max_failed_tasks: int = 0,
         retry: Retry = "all_tasks",
+        on_rejected_task: OnRejectedTask = "fail",
         cleanup: Cleanup = "keep",
         skip_on_exit_code: int | Collection[int] | None = None,
         fail_on_exit_code: int | Collection[int] | None = None,
@@ -109,6 +114,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
     ) -> None:
         super().__init__(**kwargs)
         _check_choice("retry", retry, Retry)
+        _check_choice("on_rejected_task", on_rejected_task, OnRejectedTask)
         _check_choice("cleanup", cleanup, Cleanup)
         self.batchad_conn_id = batchad_conn_id
         self.pool_id = pool_id
@@ -119,6 +125,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         self.max_output_bytes = max_output_bytes
         self.max_failed_tasks = max_failed_tasks
         self.retry = retry
+        self.on_rejected_task = on_rejected_task
         self.cleanup = cleanup
         self.skip_on_exit_code = skip_on_exit_code
         self.fail_on_exit_code = fail_on_exit_code
@@ -168,14 +175,22 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
             if not self.wait_for_completion:
                 return job.job_id
             if self.deferrable:
-                self._defer(own, deadline, job.earlier, can_block=spec.can_block)
+                self._defer(own, deadline, job.earlier, job.rejected, can_block=spec.can_block)
             waiting = wait_for_end(own.job_id, wait, now=lambda: datetime.now(UTC))
             submitted = [task_id for task_id in spec.task_ids if task_id not in job.kept]
             follower = Follower(own.job_id, submitted, self.log.info)
             waited = hook.run(followed(waiting, follower), switch.pause)
             if waited.result is WaitResult.BLOCKED:
                 own.end_blocked(hook, self.log, waited.message)
-            ended = Ended.of(self, context, spec, policy, job_id=own.job_id, earlier=job.earlier)
+            ended = Ended.of(
+                self,
+                context,
+                spec,
+                policy,
+                job_id=own.job_id,
+                earlier=job.earlier,
+                rejected=job.rejected,
+            )
             return finish(hook, self.log, ended)
 
     @declaring
@@ -183,15 +198,18 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         self,
         context: Context,
         event: Mapping[str, Any],
+        *,
         deadline: str | None = None,
         etag: str | None = None,
         earlier: Sequence[str] = (),
+        rejected: Mapping[str, str] | None = None,
     ) -> Any:
         """Resume after the trigger fired.
 
         :param deadline: the trigger's, to go on waiting with.
         :param etag: the version of the job that this try wrote; another one may be somebody else's by now.
         :param earlier: jobs of earlier tries whose successes count.
+        :param rejected: tasks that Batch refused while all others run: id → why.
         """
         from airflow_provider_batchad.hooks import AzureBatchAdHook
         from airflow_provider_batchad.operators.arguments import policy_of, specification_of
@@ -207,7 +225,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
             if status == "unreachable" and not self._is_over(hook, job_id):
                 self.log.warning("Batch could not be asked for a while; waiting on: %s", event["message"])
                 until = datetime.fromisoformat(deadline) if deadline else None
-                self._defer(own, until, earlier, can_block=spec.can_block)
+                self._defer(own, until, earlier, rejected or {}, can_block=spec.can_block)
             if status == "blocked":
                 own.end_blocked(hook, self.log, event["message"])
             # One that ended just then, or is another try's by now, is judged as any other.
@@ -217,7 +235,9 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
                     f"{self.execution_timeout}; it was terminated.",
                     job_id=job_id,
                 )
-            ended = Ended.of(self, context, spec, policy_of(self), job_id=job_id, earlier=earlier)
+            ended = Ended.of(
+                self, context, spec, policy_of(self), job_id=job_id, earlier=earlier, rejected=rejected
+            )
             return finish(hook, self.log, ended)
 
     def on_kill(self) -> None:
@@ -235,8 +255,15 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
             return False
 
     def _defer(
-        self, own: OwnJob, deadline: datetime | None, earlier: Sequence[str], *, can_block: bool
+        self,
+        own: OwnJob,
+        deadline: datetime | None,
+        earlier: Sequence[str],
+        rejected: Mapping[str, str],
+        *,
+        can_block: bool,
     ) -> NoReturn:
+        from airflow_provider_batchad.jobs.rejected import to_remember
         from airflow_provider_batchad.triggers import AzureBatchJobTrigger
 
         text = deadline.isoformat() if deadline else None
@@ -249,7 +276,9 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
             cancel_on_kill=self.cancel_on_kill,
             etag=own.etag,
         )
-        resume_with = {"deadline": text, "etag": own.etag, "earlier": list(earlier)}
+        resume_with: dict[str, Any] = {"deadline": text, "etag": own.etag, "earlier": list(earlier)}
+        if rejected:
+            resume_with["rejected"] = to_remember(rejected)
         self.defer(trigger=trigger, method_name="execute_complete", kwargs=resume_with)
         raise AssertionError("defer() does not return")
 
