@@ -40,7 +40,7 @@ test-airflow-3.2: $(OLDEST_READY)  ## the tests in a real Airflow, in the oldest
 test-azure-cli: $(AZURE_CLI_READY)  ## the Azure CLI, in an environment of its own, against local Azure
 	@.venv/bin/python -m pytest -m azure_cli tests/azure_cli $(ARGS)
 
-test-peer: $(PEER_READY)  ## Airflow's own Azure Batch hook, in an environment of its own, against local Azure
+test-peer: $(PEER_READY)  ## Airflow's own Azure Batch operator beside ours, in an environment of its own, on one local Azure; prints what differs
 	@.venv/bin/python -m pytest -m peer tests/peer $(ARGS)
 
 test-web-form: $(READY)  ## the connection in Airflow's web page, in Chromium (Debian: chromium, chromium-driver; SCREENSHOTS=docs/images)
