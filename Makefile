@@ -41,7 +41,7 @@ test-azure-cli: $(AZURE_CLI_READY)  ## the Azure CLI, in an environment of its o
 	@.venv/bin/python -m pytest -m azure_cli tests/azure_cli $(ARGS)
 
 test-peer: $(PEER_READY)  ## Airflow's own Azure Batch operator beside ours, in an environment of its own, on one local Azure; prints what differs
-	@.venv/bin/python -m pytest -m peer tests/peer $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses 3 -m peer tests/peer $(ARGS)
 
 test-web-form: $(READY)  ## the connection in Airflow's web page, in Chromium (Debian: chromium, chromium-driver; SCREENSHOTS=docs/images)
 	@SCREENSHOTS=$(SCREENSHOTS) .venv/bin/python -m pytest -m web tests/web $(ARGS)

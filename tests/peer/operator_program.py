@@ -23,13 +23,12 @@ FOREVER = 4e9
 STARVED_AFTER_SECONDS = 3.0
 
 
-def operator_of(given: dict[str, Any]) -> AzureBatchOperator:
+def operator_of(told: dict[str, Any]) -> AzureBatchOperator:
+    given = dict(told)
     if "batch_task_resource_files" in given:
         given["batch_task_resource_files"] = [
             models.ResourceFile(**one) for one in given["batch_task_resource_files"]
         ]
-    if "batch_start_task" in given:
-        given["batch_start_task"] = models.BatchStartTask(**given["batch_start_task"])
     return AzureBatchOperator(**given)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
+from azure.batch import models
 
 from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import (
@@ -92,7 +93,7 @@ def test_our_task_defers_whatever_the_pool_does(both: Both, busy: None) -> None:
 
 def broken_pool(both: Both) -> str:
     """A pool whose start task fails on its only node."""
-    start = {"command_line": shell("exit 7"), "wait_for_success": True}
+    start = models.BatchStartTask(command_line=shell("exit 7"), wait_for_success=True)
     pool_id = create_pool(both.batch, start_task=start)
     nodes_in(both.batch, pool_id, "starttaskfailed")
     return pool_id

@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig, WorkloadIdentityConfig
 from airflow_provider_batchad.local.shared_key import KeyName
+from airflow_provider_batchad.triggers import AzureBatchJobTrigger
 from tests.contract.batch_fixtures import eventually, shell
 from tests.contract.operator_runs import context_of, operator_of
 from tests.peer.peer_runs import Both, beside
@@ -102,15 +103,10 @@ def test_peer_signs_in_for_each_waiting_task(both: Both) -> None:
 
 @asynccontextmanager
 async def our_triggers(both: Both, count: int) -> AsyncIterator[list[asyncio.Future[Any]]]:
-    """As many tasks of ours deferred, their triggers in one loop, as in one triggerer."""
-    waiting = []
-    for number in range(count):
-        operator = operator_of(pool_id="empty", deferrable=True, poll_interval=1)
-        context = context_of(operator)
-        context["ti"].run_id = f"run-{number}"
-        with pytest.raises(TaskDeferred) as deferred:
-            await asyncio.to_thread(operator.execute, context)
-        waiting.append(asyncio.ensure_future(anext(deferred.value.trigger.run())))
+    """Our triggers of as many jobs in one loop, as in one triggerer."""
+    job_ids = await asyncio.to_thread(jobs_that_wait, both, count)
+    triggers = [AzureBatchJobTrigger("batchad_default", job_id, 1.0) for job_id in job_ids]
+    waiting = [asyncio.ensure_future(anext(trigger.run())) for trigger in triggers]
     yield waiting
     for one in waiting:
         one.cancel()
@@ -205,6 +201,7 @@ def test_peer_key_that_is_replaced_while_it_waits_fails_the_task(both: Both) -> 
     assert (seen.error, "AuthenticationFailed" in seen.sentence) == ("RuntimeError", True)
     # What is stored by then would have done.
     assert both.peer.run("connection").answer["works"] is True
+    stored.unlink()
 
 
 def _stored(both: Both) -> dict[str, Any]:
