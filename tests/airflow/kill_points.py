@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from airflow_provider_batchad.local.faults import FaultRule
-from tests.airflow.task_runs import TaskRun, patiently
+from tests.airflow.task_runs import TaskRun
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.job import Job
@@ -228,22 +228,13 @@ def run_cases(
         while left and len(active) < AT_ONCE:
             active.append(left.pop(0))
             active[-1].start()
-        instances = _instances(deployment, active)
         for case in active:
-            instance = instances.get((case.run.dag_id, case.run.run_id))
-            if instance is not None:
-                case.advance(instance)
+            case.advance(case.run.instance())
         active = [case for case in active if case.stage not in ENDED]
         time.sleep(0.25)
     for case in active:
         case.open_gate()
     return cases
-
-
-def _instances(deployment: Deployment, cases: list[Case]) -> dict[tuple[str, str], dict[str, Any]]:
-    query = {"dag_ids": sorted({case.run.dag_id for case in cases}), "page_limit": 200}
-    found = patiently(lambda: deployment.airflow.api.post("dags/~/dagRuns/~/taskInstances/list", query))
-    return {(one["dag_id"], one["dag_run_id"]): one for one in found["task_instances"]}
 
 
 def report(cases: Iterable[Case]) -> list[str]:
