@@ -27,6 +27,7 @@ from airflow_provider_batchad.local.config import (
 from airflow_provider_batchad.local.server import LocalAzure
 from demo.airflow import AirflowSettings, Standalone
 from demo.processes import ProcessGroup
+from tests.airflow.database import patient_database
 
 DAGS = Path(__file__).with_name("dags")
 READER = ApplicationConfig(name="reader", vault_secret_name="reader-secret")
@@ -129,7 +130,12 @@ def running_airflow(
     :param more: variables for its processes.
     """
     # What nobody looks at in an ordinary log is searched for secrets too.
-    environment = {**client_environment(azure), "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG", **(more or {})}
+    environment = {
+        **client_environment(azure),
+        **patient_database(home),
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG",
+        **(more or {}),
+    }
     del environment["AIRFLOW_CONN_BATCHAD_DEFAULT"]
     settings = AirflowSettings(home=home, dags_folder=DAGS, environment=environment, parallelism=parallelism)
     with ProcessGroup() as group:
