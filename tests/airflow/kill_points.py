@@ -41,6 +41,7 @@ NEXT = ("retry", "clear", "last")
 SEVERAL_CHUNKS, FEW = 201, 3
 # More of them at once are too many writers for Airflow's database of one file.
 AT_ONCE = 10
+SCHEDULER_SECONDS = 10.0
 ENDED = ("success", "failed", "lost")
 
 
@@ -82,6 +83,7 @@ class Case:
     killed: psutil.Process | None = None
     child: psutil.Process | None = None
     was_active: bool = False
+    deferred_at: float = 0.0
 
     def start(self) -> None:
         """Have the worker's request held, and run the DAG."""
@@ -94,8 +96,6 @@ class Case:
         else:
             self.rule = None
             (self.folder / "wait-before-deferring").touch()
-        if self.kill.point == "after the job's end":
-            self.open_gate()
         self.run = TaskRun(
             self.deployment,
             f"killed_{self.kill.mode}_{self.kill.next}",
@@ -117,24 +117,33 @@ class Case:
     def _is_ours(self, job: Job) -> bool:
         return {"name": "airflow_run", "value": self.run.run_id} in job.properties["metadata"]
 
+    def _let_tasks_end(self, instance: dict[str, Any]) -> None:
+        # Airflow fails a task that resumes before its scheduler has read that the process which deferred it
+        # has ended, and a busy machine's scheduler reads late.
+        if self.kill.mode == "sync":
+            self.open_gate()
+        elif instance["state"] == "deferred":
+            self.deferred_at = self.deferred_at or time.monotonic()
+            if time.monotonic() - self.deferred_at > SCHEDULER_SECONDS:
+                self.open_gate()
+
     def advance(self, instance: dict[str, Any]) -> None:
         """Do what is due, as far as the task instance and the service have come."""
+        if self.stage == "finishing" or self.kill.point == "after the job's end":
+            self._let_tasks_end(instance)
         if self.stage == "running" and instance["try_number"] > 1:
             self._go_to("lost")
         elif self.stage == "running" and instance["state"] == "running" and instance["pid"]:
             if self._has_reached_point():
                 self._end_worker(int(instance["pid"]))
                 self._go_to("killed" if self.kill.next != "retry" else "finishing")
-                if self.kill.next == "retry":
-                    self.open_gate()
         elif self.stage == "killed":
             if instance["state"] == ("up_for_retry" if self.kill.next == "clear" else "failed"):
                 self.was_active = any(str(job.state) == "active" for job in self.jobs())
                 self.run.clear()
                 self._go_to("cleared")
         elif self.stage == "cleared":
-            if any(epoch_of(job) != 0 for job in self._of_new_epoch()):
-                self.open_gate()
+            if self._of_new_epoch():
                 self._go_to("finishing")
         elif self.stage == "finishing" and instance["state"] in ("success", "failed"):
             # The try that was killed may be shown as failed for a while.
@@ -164,7 +173,7 @@ class Case:
         (self.folder / "wait-before-deferring").unlink(missing_ok=True)
 
     def _of_new_epoch(self) -> list[Job]:
-        first = 0 if self.kill.next == "last" else {"clear": 1, "retry": 3}[self.kill.next]
+        first = {"retry": 3, "clear": 1, "last": 0}[self.kill.next]
         return [job for job in self.jobs() if epoch_of(job) != first]
 
     def problems(self) -> Iterator[str]:
