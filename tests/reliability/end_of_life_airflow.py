@@ -21,7 +21,6 @@ from airflow_provider_batchad.local.config import (
     PoolConfig,
 )
 from airflow_provider_batchad.local.server import LocalAzure
-from demo.airflow import find_components
 from demo.ports import free_port
 from tests.airflow.conftest import Deployment, connection_of, running_airflow
 
@@ -48,9 +47,7 @@ class Parts(Deployment):
         """The main process of ``scheduler``, ``triggerer``, ``api-server`` or ``dag-processor``."""
         if name in self.replaced:
             return self.replaced[name]
-        standalone = self.airflow._process
-        assert standalone is not None
-        return find_components(standalone)[name]
+        return self.airflow._components[name]
 
     def start(self, name: str) -> psutil.Process:
         """One more of that part."""
