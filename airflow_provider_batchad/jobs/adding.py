@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_batchad.errors import (
     BatchAdError,
     BatchServiceError,
+    Conflict,
     ServiceUnavailable,
     TasksRejected,
 )
 from airflow_provider_batchad.jobs.redaction import redact_signatures
 from airflow_provider_batchad.jobs.requests import create_task_collection
 from airflow_provider_batchad.jobs.rest import Answered, BatchRequest, BatchResponse, Pause, Several, Steps
+from airflow_provider_batchad.jobs.termination import OVER_CODES
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.jobs.tasks import TaskSpec
@@ -27,6 +29,9 @@ _ENVELOPE_BYTES = len(b'{"value":[]}')
 # azure-core keeps ten connections; a few are enough to hide the way to the region and back.
 AT_ONCE = 6
 MAX_REPEATS = 6
+_THERE = frozenset({"taskexists", "taskcompleted", "tasksucceeded"})
+# They are about the job, which somebody ended or disabled meanwhile, and not about what the task says.
+_OF_THE_JOB = frozenset(code.casefold() for code in (*OVER_CODES, "JobDisabled", "JobNotFound"))
 _MAX_RETRY_AFTER_SECONDS = 300.0
 
 
@@ -181,8 +186,11 @@ def _read(
             continue
         error = result.get("error") or {}
         code = str(error.get("code", ""))
-        if code.casefold() == "taskexists":
+        if code.casefold() in _THERE:
             continue
+        if code.casefold() in _OF_THE_JOB:
+            message = f"Task {task.id!r} was not added: {_explain(code, error)}"
+            raise Conflict(message, operation="Create Task Collection", status=409, code=code)
         if status == "clienterror":
             rejected[task.id] = _explain(code, error)
         else:

@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 from airflow_provider_batchad.jobs.requests import dump
 
@@ -23,6 +23,9 @@ class TaskSpec:
     :param id: unique in the job, compared without case.
     :param body: the whole task as the JSON of ``Create Task``.
     """
+
+    # Airflow asks: what is JSON already is not templated.
+    template_fields: ClassVar[tuple[str, ...]] = ()
 
     id: str
     body: bytes

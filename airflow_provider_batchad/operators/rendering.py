@@ -101,6 +101,8 @@ class _Renderer:
             return {key: self.render(item) for key, item in value.items()}
         if kind is list:
             return [self.render(item) for item in value]
+        if kind is tuple:
+            return tuple(self.render(item) for item in value)
         said = _fields_of(value)
         return self._as_airflow_does(value) if said is None else self.render(said)
 

@@ -6,7 +6,13 @@ from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_batchad.errors import BatchServiceError, Conflict, NotFound, PermissionDenied
+from airflow_provider_batchad.errors import (
+    BatchServiceError,
+    Conflict,
+    NotFound,
+    PermissionDenied,
+    TasksRejected,
+)
 from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse, run
 from airflow_provider_batchad.jobs.submission import Submitted, terminate
 from tests.unit.batch_model import BatchModel
@@ -119,6 +125,41 @@ def test_a_job_that_is_over_while_it_is_filled_is_left_to_the_verdict(
     done = submit_to(model, plan_of(), spec_of(3))
     assert (done.job_id, done.etag) == (JOB_ID, None)
     assert model.operations.count(operation) == 1
+
+
+@pytest.mark.parametrize("code", ["JobCompleted", "JobNotActive", "JobBeingTerminated", "JobBeingDeleted"])
+def test_a_task_that_is_refused_since_the_job_is_over_is_no_error_of_its_author(
+    model: BatchModel, code: str
+) -> None:
+    model.rejected = {"t1": code}
+    done = submit_to(model, plan_of(), spec_of(3))
+    assert (done.job_id, done.etag) == (JOB_ID, None)
+    assert "Terminate Job" not in model.operations
+
+
+def test_a_task_that_is_refused_since_the_job_is_disabled_may_be_added_by_a_later_try(
+    model: BatchModel,
+) -> None:
+    model.rejected = {"t1": "JobDisabled"}
+    with pytest.raises(Conflict) as caught:
+        submit_to(model, plan_of(), spec_of(3))
+    assert caught.value.is_code("JobDisabled")
+    model.rejected = {}
+    assert submit_to(model, plan_of(2), spec_of(3)).attached
+    assert len(model.jobs[JOB_ID].tasks) == 3
+
+
+@pytest.mark.parametrize("code", ["TaskExists", "TaskCompleted", "TaskSucceeded", "taskexists"])
+def test_a_task_that_is_there_and_may_be_over_is_added(model: BatchModel, code: str) -> None:
+    model.rejected = {"t1": code}
+    assert submit_to(model, plan_of(), spec_of(3)).etag == model.jobs[JOB_ID].etag
+    assert model.jobs[JOB_ID].sealed
+
+
+def test_a_task_that_names_an_absent_package_is_its_authors_error(model: BatchModel) -> None:
+    model.rejected = {"t1": "InvalidApplicationPackageReferences"}
+    with pytest.raises(TasksRejected, match="t1: InvalidApplicationPackageReferences"):
+        submit_to(model, plan_of(), spec_of(3))
 
 
 @pytest.mark.parametrize("state", ["terminating", "completed", "deleting"])

@@ -14,6 +14,7 @@ from azure.batch import models
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_batchad.jobs.tasks import TaskSpec
 from airflow_provider_batchad.operators import AzureBatchSubmitJobOperator
 from airflow_provider_batchad.operators.arguments import specification_of
 from airflow_provider_batchad.operators.rendering import _pieces
@@ -177,11 +178,12 @@ def test_models_and_dataclasses_are_templated_as_dicts_are() -> None:
         constraints=limits,
         resource_files=[models.ResourceFile(http_url="https://x/{{ ds }}")],
     )
+    ready = TaskSpec.of("c", {"id": "c", "commandLine": "{{ left as it is }}"})
     ours = Task("b", "x {{ ds }}", (File("https://x/{{ ds }}"),))
     pool = models.BatchPoolInfo(pool_id="{{ params.n }}")
     with DAG("d"):
         operator = AzureBatchSubmitJobOperator(
-            task_id="t", tasks=[model, ours], job=models.BatchJobCreateOptions(id="j", pool_info=pool)
+            task_id="t", tasks=[model, ours, ready], job=models.BatchJobCreateOptions(id="j", pool_info=pool)
         )
     del operator.job["id"]
     operator.render_template_fields(CONTEXT)
@@ -196,5 +198,6 @@ def test_models_and_dataclasses_are_templated_as_dicts_are() -> None:
             **files,
         },
         {"id": "b", "commandLine": "x 2026-03-01", **files},
+        {"id": "c", "commandLine": "{{ left as it is }}"},
     ]
     assert model.command_line == "x {{ ds }}"
