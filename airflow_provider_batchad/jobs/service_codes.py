@@ -47,7 +47,7 @@ _ENDING: Final = ServiceMeaning(
 )
 _FILES_GONE: Final = ServiceMeaning(
     kind=Kind.GONE,
-    advice="The files left with their node: keep the node longer, or have them uploaded (output_files).",
+    advice="The files left with their node: keep the node longer, or let outputs name a container.",
 )
 _ID_TAKEN: Final = ServiceMeaning(
     kind=Kind.STATE, advice="The id is taken: look at the metadata of what has it, and delete that."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
@@ -16,12 +16,14 @@ from airflow_provider_batchad.jobs.outcome import JobOutcome, read_outcome
 from airflow_provider_batchad.jobs.outputs import read_outputs
 from airflow_provider_batchad.jobs.rejected import with_rejected
 from airflow_provider_batchad.jobs.verdict import Policy, Verdict
+from airflow_provider_batchad.operators.arguments import container_of
 from airflow_provider_batchad.operators.report import SHOWN, log_outcome, raise_verdict
 
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_batchad.hooks import AzureBatchAdHook
+    from airflow_provider_batchad.jobs.output_container import OutputContainer
     from airflow_provider_batchad.jobs.spec import JobSpec
     from airflow_provider_batchad.operators.submit_job import AzureBatchSubmitJobOperator
 
@@ -34,6 +36,7 @@ class Ended:
     :param rejected: tasks that Batch refused while all others ran: id → why; ``None`` where the author does
         not let them run.
     :param outputs: what the author wants back, as the author gave it.
+    :param container: where the tasks left them instead.
     :param max_output_bytes: the most bytes of all outputs together.
     :param cleanup: ``keep``, ``delete`` or ``delete_on_success``.
     :param number: this try's.
@@ -45,7 +48,8 @@ class Ended:
     earlier: tuple[str, ...]
     policy: Policy
     rejected: Mapping[str, str] | None
-    outputs: str | Sequence[str] | None
+    outputs: str | Sequence[str] | Mapping[str, Any] | None
+    container: OutputContainer | None
     max_output_bytes: int
     cleanup: str
     number: int
@@ -72,6 +76,7 @@ class Ended:
             policy=policy,
             rejected=(rejected or {}) if operator.on_rejected_task == "run_others" else None,
             outputs=operator.outputs,
+            container=container_of(operator, context),
             max_output_bytes=operator.max_output_bytes,
             cleanup=operator.cleanup,
             number=ti.try_number,
@@ -120,10 +125,12 @@ def finish(hook: AzureBatchAdHook, log: Any, ended: Ended) -> Any:
 
 def _outputs(hook: AzureBatchAdHook, ended: Ended, outcome: JobOutcome) -> Any:
     failed = {failure.task_id for failure in outcome.failures}
+    if ended.container is not None:
+        return ended.container.results(ended.spec.task_ids, failed)
     reading = read_outputs(
         ended.job_id,
         ended.spec.task_ids,
-        ended.outputs or (),
+        cast("str | Sequence[str]", ended.outputs),
         ended.max_output_bytes,
         failed=failed,
         kept=outcome.kept,

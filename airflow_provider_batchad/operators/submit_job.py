@@ -53,7 +53,9 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
     :param job: whatever else ``Create Job`` takes, in snake case. (templated)
     :param outputs: file or files below each task's working directory to return; ``*.json`` is parsed, any
         other is text. ``"::stdout::"`` (or ``"::stderr::"``) stands for the lines ``::{"outputs": {…}}::`` of
-        that log together. What cannot be read, or is none of that, fails the Airflow task. (templated)
+        that log together. What cannot be read, or is none of that, fails the Airflow task. Or a dict with
+        ``container_url``, ``files`` and ``identity_resource_id``: each task that succeeds has Batch upload
+        these files, and the return value says where; nothing is read. (templated)
     :param max_output_bytes: the most bytes that the return value takes as JSON, and that are read of one
         file; 48 KiB unless told.
     :param max_failed_tasks: more failed Batch tasks than this fail the Airflow task; 0 unless told. For a
@@ -98,7 +100,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         tasks: Iterable[Any] | Callable[..., Iterable[Any]] | None = None,
         command_line: str | None = None,
         job: Mapping[str, Any] | None = None,
-        outputs: str | Sequence[str] | None = None,
+        outputs: str | Sequence[str] | Mapping[str, Any] | None = None,
         max_output_bytes: int = DEFAULT_MAX_OUTPUT_BYTES,
         max_failed_tasks: int = 0,
         retry: Retry = "all_tasks",
@@ -154,7 +156,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         from airflow_provider_batchad.operators.kill_switch import KillSwitch
         from airflow_provider_batchad.operators.results import Ended, finish
 
-        spec, policy = specification_of(self), policy_of(self)
+        spec, policy = specification_of(self, context), policy_of(self)
         wait, plan = wait_of(self, spec), plan_attempt(self, context)
         deadline = None if self.execution_timeout is None else datetime.now(UTC) + self.execution_timeout
         switch = self._kill_switch = KillSwitch()
@@ -219,7 +221,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         job_id, status = event["job_id"], event["status"]
         if status == "failed":
             raise JobFailed(f"Waiting for Batch job {job_id!r} failed: {event['message']}", job_id=job_id)
-        spec = specification_of(self)
+        spec = specification_of(self, context)
         own = OwnJob(job_id=job_id, etag=etag, owner=str(context["ti"].id))
         with AzureBatchAdHook(self.batchad_conn_id) as hook:
             if status == "unreachable" and not self._is_over(hook, job_id):

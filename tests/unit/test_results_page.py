@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from airflow_provider_batchad.jobs import logs, output_names, output_values, outputs, streaming, waiting
 from airflow_provider_batchad.jobs.failure_codes import MEANINGS as TASK_MEANINGS
 from airflow_provider_batchad.jobs.outcome import Ending
+from airflow_provider_batchad.jobs.output_container import OutputContainer
 from airflow_provider_batchad.jobs.pool_codes import MEANINGS as POOL_MEANINGS
-from airflow_provider_batchad.jobs.schema import to_rest
 from airflow_provider_batchad.jobs.service_codes import MEANINGS as SERVICE_MEANINGS
 from airflow_provider_batchad.operators.report import SHOWN
 from airflow_provider_batchad.operators.submit_job import DEFAULT_MAX_OUTPUT_BYTES
@@ -66,9 +67,9 @@ def test_every_size_on_the_page_is_that_of_the_code(said: str) -> None:
     assert said in PAGE
 
 
-def test_the_task_of_the_page_is_one_that_the_rest_api_takes() -> None:
+def test_the_outputs_of_the_page_are_taken() -> None:
     [source] = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
-    task = eval(source, {"POOL_IDENTITY": "/subscriptions/1"})  # noqa: S307 - the page's own lines
-    body = to_rest("BatchTaskCreateOptions", task, "tasks[0]")
-    container = body["outputFiles"][0]["destination"]["container"]
-    assert container["identityReference"] == {"resourceId": "/subscriptions/1"}
+    names: dict[str, Any] = {"POOL_IDENTITY": "/subscriptions/1"}
+    exec(source, names)  # noqa: S102 - the page's own lines
+    url = "https://myaccount.blob.core.windows.net/results/folder/a/summary.json"
+    assert OutputContainer.of(names["outputs"], "folder").results(["a"]) == [url]
