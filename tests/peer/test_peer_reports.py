@@ -118,7 +118,7 @@ def test_peer_log_has_a_line_for_each_task_at_each_look(both: Both) -> None:
     for number in range(20):
         both.neighbour("peer", f"n{number}", "/bin/sleep 600")
     process = both.peer.start(deferrable=False)
-    eventually(lambda: len(waiting_lines(process.log)) == 40, seconds=60)
+    eventually(lambda: len(waiting_lines(process.log)) == 40, seconds=120)
     assert len(both.entries("List Tasks")) == 2
     process.end()
 

@@ -120,7 +120,7 @@ async def requests_of_waiting(both: Both, count: int) -> None:
     def asked() -> bool:
         return len(both.azure.ledger.entries(service="batch", after=since)) >= count
 
-    await asyncio.to_thread(eventually, asked, seconds=60)
+    await asyncio.to_thread(eventually, asked, seconds=120)
 
 
 async def test_our_waiting_tasks_share_one_sign_in(both: Both) -> None:
@@ -137,7 +137,7 @@ def test_peer_slow_service_leaves_the_triggerer_no_thread(both: Both) -> None:
     job_ids = jobs_that_wait(both, STARVING)
     rule = both.break_("List Tasks", hold=True)
     process = both.peer.start("wait", job_ids=job_ids, poll_interval=0.2)
-    eventually(lambda: "looked" in process.log, seconds=60)
+    eventually(lambda: "looked" in process.log, seconds=120)
     # asyncio's own threads, as many as its default says: the rest of the triggers has not asked at all.
     assert both.azure.faults.held(rule.id) == min(32, (os.cpu_count() or 1) + 4) < STARVING
     for job_id in job_ids:
@@ -153,7 +153,7 @@ async def test_our_slow_service_leaves_the_triggerer_its_threads(both: Both) -> 
         def held() -> bool:
             return any(both.azure.faults.held(rule.id) for rule in rules)
 
-        await asyncio.to_thread(eventually, held, seconds=60)
+        await asyncio.to_thread(eventually, held, seconds=120)
         assert await asyncio.wait_for(asyncio.to_thread(int), 10) == 0
         assert not any(one.done() for one in waiting)
 
@@ -226,7 +226,7 @@ async def test_our_secret_that_is_replaced_while_it_waits_is_read_again(both: Bo
     both.azure.vault.set_secret(SECRET, both.azure.directory.add_secret(client_id).value)
     # The tokens of before are no longer taken, so that a new one is needed at once.
     refused = both.azure.faults.add(_one_refusal())
-    await asyncio.to_thread(eventually, lambda: both.azure.faults.hits(refused.id) == 1)
+    await asyncio.to_thread(eventually, lambda: both.azure.faults.hits(refused.id) == 1, seconds=120)
     told.touch()
     event = await asyncio.wait_for(waiting, 60)
     returned = await asyncio.to_thread(
