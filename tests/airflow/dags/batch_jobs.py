@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from airflow.sdk import DAG
 
@@ -16,6 +18,11 @@ def tasks(count: int, failing: int | None = None) -> list[dict[str, str]]:
     return [{"id": f"t{n}", "command_line": FAILING if n == failing else WRITING} for n in range(count)]
 
 
+def made(context: Mapping[str, Any], **_: object) -> Iterator[dict[str, str]]:
+    """As many as the name of the DAG says."""
+    yield from tasks(int(context["dag"].dag_id.rpartition("_")[2]))
+
+
 def define(dag_id: str, **arguments: object) -> DAG:
     with DAG(dag_id, schedule=None, start_date=datetime(2026, 1, 1, tzinfo=UTC), catchup=False) as dag:
         AzureBatchSubmitJobOperator(task_id="submit", **{"pool_id": "cpu", "poll_interval": 1, **arguments})
@@ -26,7 +33,10 @@ for deferrable in (True, False):
     mode = "deferred" if deferrable else "sync"
     for count in (1, 250):
         globals()[f"{mode}_{count}"] = define(
-            f"{mode}_{count}", tasks=tasks(count), outputs="name.txt", deferrable=deferrable
+            f"{mode}_{count}",
+            tasks=made if deferrable else tasks(count),
+            outputs="name.txt",
+            deferrable=deferrable,
         )
     globals()[f"{mode}_failing"] = define(f"{mode}_failing", tasks=tasks(20, 7), deferrable=deferrable)
     globals()[f"{mode}_endless"] = define(
