@@ -106,7 +106,7 @@ class Column:
             f"{count} wait", lambda: waiting <= {note.get("began") for note in self._triggerer.noted()}
         )
         if self._kind != "idle":
-            self._triggerer.wait_until("Batch is asked", lambda: self._last_request() > before)
+            self._triggerer.wait_until("Batch was asked", lambda: self._last_request() > before)
 
     def _last_request(self) -> int:
         entries = self._azure.ledger.entries(service="batch", after=self._begun)
@@ -135,7 +135,7 @@ class Column:
         def fired() -> dict[str, Any]:
             return {note["fired"]: note for note in self._triggerer.noted() if note.get("fired") in ended}
 
-        self._triggerer.wait_until("the events", lambda: fired().keys() == ended.keys())
+        self._triggerer.wait_until("all events are there", lambda: fired().keys() == ended.keys())
         longest: float = max(note["at"] - ended[job] for job, note in fired().items())
         return round(longest, 2)
 

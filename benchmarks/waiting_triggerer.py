@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
-import signal
 import subprocess
 import tempfile
 import time
@@ -18,7 +16,7 @@ from typing import Any
 
 from benchmarks.peer import ROOT
 from demo.ports import free_port
-from demo.processes import base_environment
+from demo.processes import ProcessGroup, base_environment
 
 ROWS = Path(__file__).with_name("waiting_rows.py")
 PATIENCE_SECONDS = 300.0
@@ -35,8 +33,7 @@ class Triggerer:
     python: str
     environment: Mapping[str, str]
     notes: Path
-    log: Path
-    process: subprocess.Popen[bytes]
+    group: ProcessGroup
     _read: int = 0
     _noted: list[dict[str, Any]] = field(default_factory=list)
 
@@ -64,13 +61,14 @@ class Triggerer:
     def wait_until(self, what: str, true: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
         """Look twice a second.
 
-        :raises SystemExit: it does not come true, or the triggerer has ended.
+        :raises ProcessDied: the triggerer has ended.
+        :raises TimeoutError: it does not come true.
         """
         deadline = time.monotonic() + seconds
         while not true():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                tail = "\n".join(self.log.read_text().splitlines()[-20:])
-                raise SystemExit(f"The triggerer, until {what}:\n{tail}")
+            self.group.check()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"In {seconds:.0f} s it has not come true that {what}.")
             time.sleep(0.5)
 
 
@@ -96,24 +94,11 @@ def running(python: str, environment: Mapping[str, str]) -> Iterator[Triggerer]:
             **environment,
         }
         subprocess.run([python, str(ROWS), "prepare"], env=variables, check=True, stdout=subprocess.DEVNULL)
-        log = home / "triggerer.log"
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [python, "-m", "airflow", "triggerer"],
-                env=variables,
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
+        with ProcessGroup(grace_seconds=0) as group:
+            log = home / "triggerer.log"
+            group.start(
+                "the triggerer", [python, "-m", "airflow", "triggerer"], environment=variables, log=log
             )
-        try:
-            triggerer = Triggerer(
-                python=python, environment=variables, notes=home / "notes", log=log, process=process
-            )
+            triggerer = Triggerer(python=python, environment=variables, notes=home / "notes", group=group)
             triggerer.wait_until("it runs", lambda: bool(triggerer.noted()))
             yield triggerer
-        finally:
-            # Nothing in its folder is worth an orderly end, and its session is its own.
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
