@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSkipException
+from azure.core.exceptions import ResourceNotFoundError
 
 from airflow_provider_batchad.errors import JobFailed, OutputUnavailable
 from airflow_provider_batchad.hooks import AzureBatchAdHook
 from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.local.faults import FaultRule
-from airflow_provider_batchad.triggers import AzureBatchJobTrigger
 from tests.contract.batch_fixtures import eventually
 from tests.contract.operator_runs import context_of, operator_of, resume, submit, wait_for_the_end
 from tests.contract.signing_in import SigningIn, running
@@ -43,9 +43,14 @@ def tasks_failing_until(marker: Path, count: int, *failing: int) -> list[dict[st
 
 def jobs() -> dict[str, list[str]]:
     """Job id → the ids of its tasks."""
+    found = {}
     with AzureBatchAdHook() as hook:
         client = hook.get_conn()
-        return {job.id: [task.id for task in client.list_tasks(job.id)] for job in client.list_jobs()}
+        for job in client.list_jobs():
+            # One that is being deleted may be gone between the two lists.
+            with suppress(ResourceNotFoundError):
+                found[job.id] = [task.id for task in client.list_tasks(job.id)]
+    return found
 
 
 @pytest.mark.parametrize("deferrable", [False, True])
@@ -208,28 +213,3 @@ def test_a_job_that_a_failed_parent_blocks_is_ended_and_its_retry_runs_the_paren
         summary = second.execute(context)
     assert (summary["succeeded"], summary["succeeded_in_earlier_jobs"]) == (3, 1)
     assert sorted(jobs().values()) == [["0", "1", "child"], ["1", "child"]]
-
-
-def test_a_job_whose_preparation_fails_is_ended_and_says_so(signing_in: SigningIn) -> None:
-    preparation = {"command_line": "/bin/sh -c 'exit 5'", "constraints": {"max_task_retry_count": 0}}
-    operator = operator_of(job={"job_preparation_task": preparation}, poll_interval=0.1)
-    with pytest.raises(JobFailed, match=r"preparation task failed on all .* \(exit codes: 5\)"):
-        operator.execute(context_of(operator))
-
-
-async def test_the_trigger_sees_that_a_job_is_blocked(signing_in: SigningIn) -> None:
-    tasks = [
-        {"id": "bad", "command_line": "false"},
-        {"id": "child", "command_line": "true", "depends_on": {"task_ids": ["bad"]}},
-    ]
-    operator = operator_of(command_line=None, tasks=tasks, poll_interval=0.05)
-    context = context_of(operator)
-    job = submit(operator, context)
-    trigger = AzureBatchJobTrigger("batchad_default", job["job_id"], 0.05, can_block=True)
-    async for event in trigger.run():
-        assert event.payload["status"] == "blocked"
-        assert "child for bad" in event.payload["message"]
-        break
-    job["message"] = event.payload["message"]
-    with pytest.raises(JobFailed, match="could not go on"):
-        await asyncio.to_thread(resume, operator, context, "blocked", job)
