@@ -9,6 +9,7 @@ import pytest
 from tests.airflow.task_runs import TRIGGERS_ARE_TOLD, TaskRun, eventually, is_gone
 from tests.reliability.end_of_life_airflow import (
     HEARTBEAT_TIMEOUT_SECONDS,
+    QUEUED_TIMEOUT_SECONDS,
     TRIGGERER_SILENCE_SECONDS,
     Parts,
     end,
@@ -110,7 +111,8 @@ def test_a_worker_without_an_api_server_leaves_its_job(parts: Parts) -> None:
     finally:
         parts.replaced["api-server"] = parts.start("api-server")
         eventually(parts.airflow.api.health, 120, "the API server answers")
-    run.wait_until_attached(job_id, before, GIVEN_UP)
+    # A try that began while nobody answered is given up in its queue, and begun once more.
+    run.wait_until_attached(job_id, before, GIVEN_UP + QUEUED_TIMEOUT_SECONDS)
     assert run.job(job_id) == {"state": "active", "reason": None}
     run.mark("failed")
     run.wait_for_reason(job_id, "Airflow: the task was set to failed.", 60)
