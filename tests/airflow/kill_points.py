@@ -138,7 +138,7 @@ class Case:
                 self._end_worker(int(instance["pid"]))
                 self._go_to("killed" if self.kill.next != "retry" else "finishing")
         elif self.stage == "killed":
-            if instance["state"] == ("up_for_retry" if self.kill.next == "clear" else "failed"):
+            if self._can_be_cleared(instance):
                 self.was_active = any(str(job.state) == "active" for job in self.jobs())
                 self.run.clear()
                 self._go_to("cleared")
@@ -148,6 +148,12 @@ class Case:
         elif self.stage == "finishing" and instance["state"] in ("success", "failed"):
             # The try that was killed may be shown as failed for a while.
             self._go_to(instance["state"] if instance["try_number"] > 1 else self.stage)
+
+    def _can_be_cleared(self, instance: dict[str, Any]) -> bool:
+        if self.kill.next == "clear":
+            return bool(instance["state"] == "up_for_retry")
+        # Airflow forgets a clear that comes between the task's failure and that of its run.
+        return instance["state"] == "failed" and self.run.state() == "failed"
 
     def _go_to(self, stage: str) -> None:
         if stage == self.stage:

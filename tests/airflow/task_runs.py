@@ -60,6 +60,11 @@ class TaskRun:
         instance: dict[str, Any] = patiently(lambda: self.api.get(self.path))
         return instance
 
+    def state(self) -> str:
+        """The state of the DAG run."""
+        path = f"dags/{self.dag_id}/dagRuns/{self.run_id}"
+        return str(patiently(lambda: self.api.get(path))["state"])
+
     def wait_for(self, *states: str, seconds: float = 120, number: int | None = None) -> dict[str, Any]:
         """Wait until the task instance is in one of these states, in this try or in any."""
 
