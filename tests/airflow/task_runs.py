@@ -96,7 +96,7 @@ class TaskRun:
             job_id = self.named_job()
             return job_id if job_id != other_than else None
 
-        return str(eventually(named, 120, f"{self.dag_id} waits for a job"))
+        return str(eventually(named, 180, f"{self.dag_id} waits for a job"))
 
     def wait_until_watched(self, job_id: str, number: int = 1) -> None:
         """Wait until the trigger has begun: before, Airflow tells it nothing of a person's action."""
@@ -107,7 +107,7 @@ class TaskRun:
             logged = self.deployment.log(self.dag_id, self.run_id, try_number=number)
             return f"Waiting for Batch job {job_id}." in logged
 
-        eventually(begun, 90, f"a trigger waits for {job_id}")
+        eventually(begun, 180, f"a trigger waits for {job_id}")
 
     def mark(self, state: str) -> None:
         """Set the task instance to this state."""

@@ -13,6 +13,9 @@ from tests.airflow.conftest import Deployment
 from tests.airflow.dags.end_of_life import TASK_SECONDS
 from tests.airflow.task_runs import TRIGGERS_ARE_TOLD, TaskRun, eventually, orphans
 
+# The first one waits for a whole Airflow to start.
+pytestmark = pytest.mark.timeout(600)
+
 OUT_OF_TIME = f"Airflow: execution_timeout of 0:00:{TASK_SECONDS:02} passed."
 
 

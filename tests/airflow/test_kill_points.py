@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.airflow.conftest import Deployment
 from tests.airflow.kill_points import Kill, report, run_cases
+
+pytestmark = pytest.mark.timeout(600)
 
 KILLS = (
     Kill("after create, before its answer", "task", "sync", "retry"),
@@ -16,4 +20,4 @@ KILLS = (
 
 
 def test_a_killed_worker_makes_no_task_run_twice(deployment: Deployment, tmp_path: Path) -> None:
-    assert report(run_cases(deployment, KILLS, tmp_path / "cases", seconds=120)) == []
+    assert report(run_cases(deployment, KILLS, tmp_path / "cases", seconds=300)) == []
