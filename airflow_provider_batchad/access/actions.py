@@ -78,6 +78,7 @@ def parse_action(text: str) -> AnyAction:
     :raises ValueError: there is none; the text lists those there are.
     """
     key = text.casefold()
+    key = key.removeprefix("batchaccounts/") if key not in _BY_SHORT_NAME else key
     found = _BY_TEXT.get(key) or _BY_SHORT_NAME.get(key)
     if found is None:
         known = ", ".join(short_name(action) for action in ACTIONS)

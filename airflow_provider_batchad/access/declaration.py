@@ -12,7 +12,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
-from airflow_provider_batchad.access.actions import AnyAction, DataAction, Need, parse_action
+from airflow_provider_batchad.access.actions import (
+    OPENS_EVERYTHING,
+    AnyAction,
+    DataAction,
+    Need,
+    parse_action,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +69,18 @@ def current_declaration() -> Declaration | None:
 def declaration_of(who: str, actions: Iterable[str] | None) -> Declaration | None:
     """What is given with ``actions=…``; ``None`` where nothing is.
 
-    :raises ValueError: a name is no action of the Batch service.
+    :raises ValueError: a name is no action of the Batch service, or it is listing the account's keys, which
+        no request of this package needs and which would open everything.
     :raises TypeError: a text is given in place of a list.
     """
     if actions is None:
         return None
     if isinstance(actions, str):
         raise TypeError(f"actions: expected a list such as [{actions!r}], not a text")
-    return Declaration.of(who, actions)
+    declaration = Declaration.of(who, actions)
+    if OPENS_EVERYTHING in declaration.actions:
+        raise ValueError(
+            f"actions: {OPENS_EVERYTHING.value} is not to be declared: no request to Batch needs it, and a "
+            "role that has it limits nobody. Declare what the requests need, such as 'jobs/write'."
+        )
+    return declaration

@@ -47,7 +47,7 @@ class Guard(SansIOHTTPPolicy[Any, Any]):
         if operation is None:
             self._refuse(f"{http.method} {path}", declaration, ())
             return
-        need = need_of(operation, http.content if isinstance(http.content, bytes | str) else None)
+        need = need_of(operation, http.content)
         if declaration is not None:
             missing = declaration.lacks(need)
             if missing:

@@ -7,12 +7,13 @@ Each row says whether it is documented or inferred so.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import unquote
 
 from airflow_provider_batchad.access.actions import Action, AnyAction, DataAction, Need
+from airflow_provider_batchad.access.bodies import asks_for_auto_pool
 
 PERMISSIONS: Final = "https://learn.microsoft.com/azure/role-based-access-control/permissions/compute"
 ROLES_OF_BATCH: Final = "https://learn.microsoft.com/azure/batch/batch-role-based-access-control"
@@ -174,7 +175,6 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
 BY_NAME: Final[dict[str, Operation]] = {operation.name: operation for operation in OPERATIONS}
 
 # "Jobs that use autopool require pool-level write permissions" (ROLES_OF_BATCH): where a body says so.
-_AUTO_POOL: Final = b'"autoPoolSpecification"'
 _POOL_INFO: Final[dict[str, tuple[str, ...]]] = {
     "Create Job": ("poolInfo",),
     "Update Job": ("poolInfo",),
@@ -189,10 +189,15 @@ AUTO_POOL_ACTION: Final = Action.POOLS_WRITE
 def find_operation(method: str, path: str) -> Operation | None:
     """The operation that a request is for; ``None`` for one that the catalogue does not know.
 
+    A path that a client or a proxy on the way would write otherwise (``..``, an empty segment) is none.
+
     :param path: below the account URL, percent-encoded or not.
     """
     at: Any = _TREE
-    for segment in path.strip("/").split("/"):
+    segments = path.strip("/").split("/")
+    if path.startswith("//") or not _is_plain(segments):
+        return None
+    for segment in segments:
         below = at.get(segment.casefold()) or at.get(_ANY)
         if below is None:
             # The path of a file may have segments of its own.
@@ -204,22 +209,28 @@ def find_operation(method: str, path: str) -> Operation | None:
     return found
 
 
-def need_of(operation: Operation, body: bytes | str | None = None) -> Need:
-    """What a request needs, with what its body asks for."""
+def _is_plain(segments: list[str]) -> bool:
+    # urllib3 and yarl take "a/.." out before they send: the service would see another path.
+    return not any(_is_moving(segment) for segment in segments)
+
+
+def _is_moving(segment: str) -> bool:
+    if not segment:
+        return True
+    if "%" in segment:
+        segment = unquote(segment)
+    return any(part in {".", ".."} for part in segment.replace("\\", "/").split("/"))
+
+
+def need_of(operation: Operation, body: object = None) -> Need:
+    """What a request needs, with what its body asks for.
+
+    :param body: one that cannot be looked at, such as a stream, counts as asking for a pool.
+    """
     where = _POOL_INFO.get(operation.name)
-    if where is None or not body:
-        return operation.need
-    raw = body.encode() if isinstance(body, str) else body
-    if _AUTO_POOL not in raw or not _has_auto_pool(raw, where):
+    if where is None or not body or not asks_for_auto_pool(body, where):
         return operation.need
     return Need(operation.need.actions | {AUTO_POOL_ACTION}, operation.need.data_actions)
-
-
-def _has_auto_pool(raw: bytes, where: tuple[str, ...]) -> bool:
-    found = json.loads(raw)
-    for name in where:
-        found = found.get(name) if isinstance(found, dict) else None
-    return isinstance(found, dict) and found.get("autoPoolSpecification") is not None
 
 
 _ANY: Final = object()

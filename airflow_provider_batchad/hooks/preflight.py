@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import TYPE_CHECKING
 
-from airflow_provider_batchad.access.actions import ACTIONS, Need
+from airflow_provider_batchad.access.actions import Need
 from airflow_provider_batchad.access.preflight import (
     PROBES,
     Finding,
@@ -38,7 +38,7 @@ def run_preflight(conn_id: str, need: Need, optional: Need) -> Preflight:
     """
     from airflow_provider_batchad.hooks.batch import AzureBatchAdHook
 
-    with AzureBatchAdHook(conn_id, actions=tuple(ACTIONS)) as hook:
+    with AzureBatchAdHook(conn_id, actions=[probe.action for probe in PROBES]) as hook:
         by_manager = ask_resource_manager(hook)
         if by_manager is not None and not isinstance(by_manager, str):
             findings, elsewhere, notes = by_manager

@@ -15,7 +15,12 @@ import pytest
 from azure.core.rest import HttpRequest
 
 from airflow_provider_batchad.access.actions import ACTIONS, Action, AnyAction, DataAction
-from airflow_provider_batchad.access.declaration import Declaration, current_declaration, declared
+from airflow_provider_batchad.access.declaration import (
+    Declaration,
+    current_declaration,
+    declaration_of,
+    declared,
+)
 from airflow_provider_batchad.access.guard import Guard
 from airflow_provider_batchad.access.operations import OPERATIONS, Operation
 from airflow_provider_batchad.errors import UndeclaredRequest
@@ -164,3 +169,10 @@ def test_actions_are_named_in_short_or_in_full(name: str) -> None:
 def test_a_name_that_is_no_action_is_refused_with_those_there_are() -> None:
     with pytest.raises(ValueError, match=r"'jobs/submit' is no action .* jobs/write"):
         Declaration.of("x", ["jobs/submit"])
+
+
+def test_listing_the_keys_is_not_to_be_declared() -> None:
+    for name in ("listKeys/action", "batchAccounts/listKeys/action"):
+        with pytest.raises(ValueError, match="no request to Batch needs it"):
+            declaration_of("x", [name])
+    assert declaration_of("x", None) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import re
 
 import pytest
@@ -103,3 +104,63 @@ def test_local_azure_asks_for_the_same(capsys: pytest.CaptureFixture[str]) -> No
             inferred.append(f"{ours.name}: {', '.join(action.value for action in ours.need.all())}")
     with capsys.disabled():
         print(f"\n{len(inferred)} inferred rows:", *inferred, sep="\n  ")  # noqa: T201 - asked for
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        # urllib3 sends this one to /pools/p.
+        ("DELETE", "/jobs/j/tasks/t/files/../../../../../pools/p"),
+        ("DELETE", "/jobs/j/tasks/t/files/..%2F..%2Fx"),
+        ("DELETE", "/jobs/j/tasks/t/files/a%5C..%5Cx"),
+        ("DELETE", "/jobs/j/tasks/.."),
+        ("DELETE", "/jobs/j/tasks/%2e%2E"),
+        ("GET", "/jobs/."),
+        ("GET", "/jobs/x%2F..%2F..%2Fpools"),
+        ("POST", "//pools"),
+        ("POST", "/jobs//terminate"),
+        ("delete", "/jobs/j"),
+        ("POST", "/j%6Fbs"),
+    ],
+)
+def test_a_path_that_others_would_read_otherwise_is_no_operation(method: str, path: str) -> None:
+    assert find_operation(method, path) is None
+
+
+def test_a_file_may_have_dots_in_its_name() -> None:
+    found = find_operation("GET", "/jobs/j/tasks/t/files/wd%2F..a%2Fb..txt")
+    assert found is BY_NAME["Get Task File"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"poolInfo":{"autoPoolSpecific\\u0061tion":{}}}',
+        '{"poolInfo":{"autoPoolSpecification":{}}}'.encode("utf-16"),
+        b'{"poolInfo":{"autoPoolSpecification":{}},"poolInfo":{}}',
+        b'{"poolInfo":{"autoPoolSpecification":{},"autoPoolSpecification":null}}',
+        b'{"PoolInfo":{"AutoPoolSpecification":{}}}',
+        '{"poolInfo":{"autoPoolSpecification":{}}}',
+        b'{"poolInfo":{"autoPoolSpecification":{}',
+        io.BytesIO(b"{}"),
+        iter([b"{}"]),
+        {"a": "b"},
+    ],
+    ids=repr,
+)
+def test_a_body_that_may_ask_for_a_pool_needs_the_right_to_make_one(body: object) -> None:
+    assert need_of(BY_NAME["Create Job"], body).actions == {Action.POOLS_WRITE}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id":"j","poolInfo":{"poolId":"autoPoolSpecification"}}',
+        b'{"poolInfo":{"poolId":"p","autoPoolSpecification":null}}',
+        '{"metadata":[{"name":"autoPoolSpecification","value":"1"}]}',
+        b"",
+        None,
+    ],
+)
+def test_a_body_that_names_a_pool_needs_no_right_to_make_one(body: object) -> None:
+    assert need_of(BY_NAME["Create Job"], body).actions == frozenset()
