@@ -114,14 +114,23 @@ class RoleElement:
     conditional: bool = False
 
 
-def judge_elements(
-    elements: Iterable[RoleElement], denials: Iterable[Permission] | None
-) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """What elements of roles grant, and their patterns that have nothing to do with Batch.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Denial:
+    """What a deny assignment takes away at the account.
 
-    :param denials: of the deny assignments; ``None`` where they cannot be read.
+    :param certain: ``False`` where a condition narrows it, or where it leaves out a group in which the
+        principal may be.
     """
-    held, denied = tuple(elements), tuple(denials or ())
+
+    permission: Permission
+    certain: bool = True
+
+
+def judge_elements(
+    elements: Iterable[RoleElement], denials: Iterable[Denial]
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """What elements of roles grant, and their patterns that have nothing to do with Batch."""
+    held, denied = tuple(elements), tuple(denials)
     findings = tuple(_judge(action, held, denied) for action in ACTIONS)
     patterns = dict.fromkeys(
         pattern
@@ -137,34 +146,43 @@ def judge_elements(
     return findings, tuple(patterns)
 
 
-def _judge(action: AnyAction, held: tuple[RoleElement, ...], denied: tuple[Permission, ...]) -> Finding:
-    if granted(denied, action):
+def _judge(action: AnyAction, held: tuple[RoleElement, ...], denied: tuple[Denial, ...]) -> Finding:
+    against = [one for one in denied if one.permission.grants(action)]
+    if any(one.certain for one in against):
         return Finding(action=action, held=Held.NO, how="a deny assignment takes it away")
+    found = _judge_grants(action, held, denied)
+    if against and found.held is Held.YES:
+        how = f"{found.how}, and a deny assignment that may not concern the principal takes it away"
+        return Finding(action=action, held=Held.UNKNOWN, how=how)
+    return found
+
+
+def _judge_grants(action: AnyAction, held: tuple[RoleElement, ...], denied: tuple[Denial, ...]) -> Finding:
     by = [one for one in held if one.permission.grants(action)]
     certain = next((one for one in by if not one.conditional), None)
     if certain is not None:
         named = f"the role {certain.role!r} grants it" if certain.role else "a role grants it"
         return Finding(action=action, held=Held.YES, how=named)
-    if by:
-        return Finding(action=action, held=Held.UNKNOWN, how="a role grants it under a condition")
-    opener = _opener(action, held, denied)
+    opener = _opener(action, [one.permission for one in held if not one.conditional], denied)
     if opener is not None:
         return Finding(action=action, held=Held.YES, how=f"{opener.value} opens it, though no role grants it")
+    if by:
+        return Finding(action=action, held=Held.UNKNOWN, how="a role grants it under a condition")
+    opener = _opener(action, [one.permission for one in held], denied)
+    if opener is not None:
+        how = f"{opener.value} would open it, which a role grants under a condition"
+        return Finding(action=action, held=Held.UNKNOWN, how=how)
     return Finding(action=action, held=Held.NO, how="no role grants it")
 
 
-def _opener(
-    action: AnyAction, held: tuple[RoleElement, ...], denied: tuple[Permission, ...]
-) -> AnyAction | None:
-    certain = [one.permission for one in held if not one.conditional]
+def _opener(action: AnyAction, held: list[Permission], denied: tuple[Denial, ...]) -> AnyAction | None:
+    if action is OPENS_EVERYTHING:
+        return None
+    # What is not certain to be open, since somebody may deny it, opens nothing.
+    against = [one.permission for one in denied]
     for opener in (OPENS_EVERYTHING, OPENS_ANY_READ):
         reaches = opener is OPENS_EVERYTHING or action.value.endswith("/read")
-        if (
-            reaches
-            and action is not OPENS_EVERYTHING
-            and granted(certain, opener)
-            and not granted(denied, opener)
-        ):
+        if reaches and granted(held, opener) and not granted(against, opener):
             return opener
     return None
 
@@ -276,7 +294,10 @@ def _judge_status(probe: Probe, status: int | None) -> Finding:
     if status is None:
         return Finding(action=probe.action, held=Held.UNKNOWN, how=f"{asked} was not answered")
     if status in probe.held:
-        return Finding(action=probe.action, held=Held.YES, how=f"{asked} was answered with HTTP {status}")
+        # Nobody has recorded that Batch asks for the role before it looks for the resource.
+        inferred = "" if status == 200 else ", from which that is inferred"
+        how = f"{asked} was answered with HTTP {status}{inferred}"
+        return Finding(action=probe.action, held=Held.YES, how=how)
     if status == 403:
         return Finding(action=probe.action, held=Held.NO, how=f"{asked} was refused with HTTP 403")
     return Finding(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from airflow_provider_batchad.access.actions import Need
 from airflow_provider_batchad.access.preflight import (
     PROBES,
     Finding,
@@ -15,16 +14,19 @@ from airflow_provider_batchad.access.preflight import (
     judge_elements,
     judge_probes,
 )
-from airflow_provider_batchad.errors import BatchServiceError, SignInError, Unreachable
+from airflow_provider_batchad.errors import AccountRefusedToken, BatchServiceError, SignInError, Unreachable
 from airflow_provider_batchad.jobs.rest import JSON_CONTENT_TYPE, BatchRequest
 
 if TYPE_CHECKING:
+    from airflow_provider_batchad.access.actions import Need
     from airflow_provider_batchad.hooks.batch import AzureBatchAdHook
 
 NO_ACCOUNT_ID = (
     "The connection has no Batch account resource ID ('account_resource_id'), so that Resource Manager "
     "cannot be asked."
 )
+# Answered with 403 whoever asks (Batch's documented error codes).
+_NO_MATTER_OF_ROLES: Final = frozenset({"accountisdisabled", "ioerror", "forbidden"})
 
 
 def run_preflight(conn_id: str, need: Need, optional: Need) -> Preflight:
@@ -35,6 +37,7 @@ def run_preflight(conn_id: str, need: Need, optional: Need) -> Preflight:
     :raises ConnectionFieldError: names the field that is wrong.
     :raises SignInError: no token for Batch could be had.
     :raises Unreachable: Batch did not answer.
+    :raises AccountRefusedToken: the token is not one for this account.
     """
     from airflow_provider_batchad.hooks.batch import AzureBatchAdHook
 
@@ -104,5 +107,8 @@ def _status_of(hook: AzureBatchAdHook, probe: Probe) -> int | None:
     )
     try:
         return hook.send(request).status
+    except AccountRefusedToken:
+        # The account wants another token: no answer tells of a role.
+        raise
     except BatchServiceError as error:
-        return error.status
+        return None if (error.code or "").casefold() in _NO_MATTER_OF_ROLES else error.status

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from airflow_provider_batchad.access.permissions import Permission
-from airflow_provider_batchad.access.preflight import RoleElement
+from airflow_provider_batchad.access.preflight import Denial, RoleElement
 from airflow_provider_batchad.errors import Unreachable
 from airflow_provider_batchad.identity.proxies import strike_proxy_passwords, usable_proxy
 from airflow_provider_batchad.identity.transports import bounded_transport
@@ -81,13 +81,27 @@ class ResourceManager:
             RoleElement(permission=_permission(one), conditional=bool(one.get("condition"))) for one in found
         )
 
-    def denials(self) -> tuple[Permission, ...] | NotTold:
-        """What deny assignments take away from the principal."""
-        found = self._list("denyAssignments", {"$filter": f"assignedTo('{self._object_id()}')"})
+    def denials(self) -> tuple[Denial, ...] | NotTold:
+        """What deny assignments take away from the principal at the account."""
+        mine = self._object_id()
+        found = mine if isinstance(mine, NotTold) else self._list("denyAssignments", _assigned_to(mine))
         if isinstance(found, NotTold):
             return found
         properties = [one.get("properties") or {} for one in found]
-        return tuple(_permission(one) for each in properties for one in each.get("permissions") or ())
+        return tuple(
+            Denial(permission=_permission(one), certain=_is_certain(each))
+            for each in properties
+            if self._reaches(each) and mine not in _ids(each.get("excludePrincipals"))
+            for one in each.get("permissions") or ()
+        )
+
+    def _reaches(self, assignment: Mapping[str, Any]) -> bool:
+        """Whether an assignment counts at the account; those of the scopes below it are listed as well."""
+        scope = str(assignment.get("scope") or "").rstrip("/").casefold()
+        account = self._account.casefold()
+        if scope.startswith(f"{account}/"):
+            return False
+        return scope == account or not assignment.get("doNotApplyToChildScopes")
 
     def close(self) -> None:
         """Close the connections."""
@@ -100,13 +114,18 @@ class ResourceManager:
         self.close()
 
     def _assigned(self) -> tuple[RoleElement, ...] | NotTold:
-        assignments = self._list("roleAssignments", {"$filter": f"assignedTo('{self._object_id()}')"})
-        if isinstance(assignments, NotTold):
-            return assignments
+        mine = self._object_id()
+        found = mine if isinstance(mine, NotTold) else self._list("roleAssignments", _assigned_to(mine))
+        if isinstance(found, NotTold):
+            return found
         elements: list[RoleElement] = []
-        for assignment in assignments:
+        read: dict[str, dict[str, Any] | NotTold] = {}
+        for assignment in found:
             properties = assignment.get("properties") or {}
-            role = self._get(f"{properties.get('roleDefinitionId', '')}", {})
+            if not self._reaches(properties):
+                continue
+            definition = str(properties.get("roleDefinitionId") or "")
+            role = read.get(definition) or read.setdefault(definition, self._get(definition, {}))
             if isinstance(role, NotTold):
                 return role
             about = role.get("properties") or {}
@@ -114,17 +133,21 @@ class ResourceManager:
                 RoleElement(
                     permission=_permission(one),
                     role=str(about.get("roleName")),
-                    conditional=bool(properties.get("condition")),
+                    # A definition may have a condition of its own, beside the assignment's.
+                    conditional=bool(properties.get("condition") or one.get("condition")),
                 )
                 for one in about.get("permissions") or ()
             ]
         return tuple(elements)
 
-    def _object_id(self) -> str:
+    def _object_id(self) -> str | NotTold:
         # Resource Manager's filter wants the object ID, which nobody but the token itself says.
-        payload = self._callback().token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return str(claims["oid"])
+        try:
+            payload = self._callback().token.split(".")[1]
+            claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+            return str(claims["oid"])
+        except (IndexError, KeyError, TypeError, ValueError):
+            return NotTold("The token for Resource Manager does not say whose it is (no 'oid')")
 
     def _list(self, kind: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]] | NotTold:
         items: list[dict[str, Any]] = []
@@ -143,6 +166,7 @@ class ResourceManager:
                 return
             # The token goes to no other host: the policy sees to it.
             page = self._get(str(following), None)
+        yield NotTold(f"Resource Manager had more than {_MOST_PAGES} pages")
 
     def _get(self, path: str, query: Mapping[str, str] | None) -> dict[str, Any] | NotTold:
         from azure.core.exceptions import AzureError
@@ -166,6 +190,21 @@ class ResourceManager:
         except ValueError:
             found = None
         return found if isinstance(found, dict) else NotTold("what answered is not Resource Manager")
+
+
+def _assigned_to(object_id: str) -> dict[str, str]:
+    return {"$filter": f"assignedTo('{object_id}')"}
+
+
+def _ids(principals: object) -> frozenset[str]:
+    found = principals if isinstance(principals, list) else []
+    return frozenset(str(one.get("id")) for one in found if isinstance(one, dict))
+
+
+def _is_certain(denial: Mapping[str, Any]) -> bool:
+    spared = denial.get("excludePrincipals") or ()
+    # Of a group nobody says here whether the principal is in it.
+    return not denial.get("condition") and not any(one.get("type") == "Group" for one in spared)
 
 
 def _permission(found: Mapping[str, Any]) -> Permission:
