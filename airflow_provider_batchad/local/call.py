@@ -19,12 +19,14 @@ class Call:
     :param operation: Azure's name of the REST operation.
     :param requirement: what the operation needs.
     :param error_code: the service's code, where the answer is an error.
+    :param fault_id: the fault rule that breaks it, where one does.
     """
 
     operation: str = ""
     principal: Principal | None = None
     requirement: Requirement = NOTHING
     error_code: str | None = None
+    fault_id: str | None = None
 
 
 # aiohttp's own place for this, the request as a mapping, wants typed keys that older versions do not have.

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.faults import FaultRule
 
 DEFAULT_PORT: Final = 10443
+MOST_NODES: Final = 10_000
+MOST_SLOTS: Final = 256
 SERVICES: Final = ("entra", "identity", "keyvault", "batch", "storage", "control", "management")
 ServiceName = Literal["entra", "identity", "keyvault", "batch", "storage", "control", "management"]
 BATCH_RESOURCE: Final = "https://batch.core.windows.net/"
@@ -128,13 +130,20 @@ class VaultSecretConfig:
 class PoolConfig:
     """A Batch pool that exists at start.
 
-    :param slots: task slots of each node.
+    :param nodes: 0 to 10,000.
+    :param slots: task slots of each node, 1 to 256, as Azure has it.
     """
 
     id: str
     nodes: int = 2
     slots: int = 4
     vm_size: str = "STANDARD_D2S_V3"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.nodes <= MOST_NODES:
+            raise ValueError(f"pool {self.id!r}: nodes must be 0 to {MOST_NODES}, not {self.nodes}")
+        if not 1 <= self.slots <= MOST_SLOTS:
+            raise ValueError(f"pool {self.id!r}: slots must be 1 to {MOST_SLOTS}, not {self.slots}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

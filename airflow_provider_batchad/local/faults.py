@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from airflow_provider_batchad.local.config import SERVICES, ServiceName
 
@@ -18,11 +18,16 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.entra.tokens import Principal
 
 
+# Else nothing could take a rule away again.
+_NEVER_BROKEN: Final = frozenset({"List Faults", "Remove Fault", "Clear Faults"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRule:
     """Which requests go wrong, and how.
 
-    :param service: of which service; all of them by default.
+    :param service: of which service; all of them by default, but the control port: what takes rules away is
+        not broken unless it is named, and its operations on faults not even then.
     :param operation: Azure's name of the operation; ``*`` and ``?`` as in a shell, without case; any by
         default.
     :param principal: name, client ID or object ID of who asks; anybody by default.
@@ -74,7 +79,9 @@ class FaultRule:
 
     def matches(self, service: str, operation: str, principal: Principal | None) -> bool:
         """Whether it is about such a request."""
-        if self.service is not None and self.service != service:
+        if self.service != service and (self.service is not None or service == "control"):
+            return False
+        if service == "control" and operation in _NEVER_BROKEN:
             return False
         if self.operation is not None and not fnmatchcase(operation.casefold(), self.operation.casefold()):
             return False

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import shutil
-import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
@@ -34,6 +32,7 @@ from airflow_provider_batchad.local.secrets_file import SecretsFile
 from airflow_provider_batchad.local.services import build_services
 from airflow_provider_batchad.local.shared_key import AccountKeys
 from airflow_provider_batchad.local.state import StateKeeper
+from airflow_provider_batchad.local.work_directory import work_directory
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch import BatchAccount
@@ -209,12 +208,11 @@ class LocalAzure:
                 self.secrets_file.close()
                 self.state.release()
             return
-        directory = Path(tempfile.mkdtemp(prefix="batchad-local-"))
-        try:
-            yield directory
-        finally:
-            self.secrets_file.close()
-            await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
+        with work_directory() as directory:
+            try:
+                yield directory
+            finally:
+                self.secrets_file.close()
 
     def _restore(self, state: StateKeeper) -> None:
         try:

@@ -80,11 +80,10 @@ class Service:
         async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             started = time.perf_counter()
             call = begin_call(getattr(request.match_info.handler, "operation", ""))
-            fault: FaultRule | None = None
             status, size = 500, 0
             try:
                 if self._faults:
-                    response, fault = await self._answer_with_faults(request, handler, call)
+                    response = await self._answer_with_faults(request, handler, call)
                 else:
                     response = await _run(request, handler)
                 status, size = response.status, _body_length(response)
@@ -93,7 +92,7 @@ class Service:
                 return response
             finally:
                 seconds = time.perf_counter() - started
-                self._record(request, call, status=status, size=size, seconds=seconds, fault=fault)
+                self._record(request, call, status=status, size=size, seconds=seconds)
 
         return answer
 
@@ -105,7 +104,6 @@ class Service:
         status: int,
         size: int,
         seconds: float,
-        fault: FaultRule | None,
     ) -> None:
         self._ledger.record(
             time=self._clock.time(),
@@ -120,16 +118,17 @@ class Service:
             request_bytes=request.content_length or 0,
             response_bytes=size,
             seconds=seconds,
-            fault=fault.id if fault is not None else None,
+            fault=call.fault_id,
         )
 
     async def _answer_with_faults(
         self, request: web.Request, handler: Handler, call: Call
-    ) -> tuple[web.StreamResponse, FaultRule | None]:
+    ) -> web.StreamResponse:
         asker = await self._part.find_principal(request) if self._faults.need_principal else None
         rule = self._faults.take(when="before", service=self.name, operation=call.operation, principal=asker)
         response: web.StreamResponse | None = None
         if rule is not None:
+            call.fault_id = rule.id
             await self._wait(rule)
         if rule is None or not rule.replaces_answer:
             response = await _run(request, handler)
@@ -141,6 +140,7 @@ class Service:
                 principal=call.principal or asker,
             )
             if rule is not None:
+                call.fault_id = rule.id
                 await self._wait(rule)
         if rule is not None:
             rule_id = rule.id
@@ -151,7 +151,7 @@ class Service:
                 render_error=self._part.render_error,
                 in_force=lambda: self._faults.is_in_force(rule_id),
             )
-        return response or web.Response(status=500), rule
+        return response or web.Response(status=500)
 
     async def _wait(self, rule: FaultRule) -> None:
         if rule.delay_seconds:

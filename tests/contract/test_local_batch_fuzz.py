@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_batchad.local.batch.operations import OPERATIONS, Operation
-from tests.contract.batch_fixtures import Batch
+from tests.contract.batch_fixtures import Batch, eventually
 
+NUMBERS = itertools.count()
 WORDS = """
     id commandLine poolInfo poolId value constraints maxWallClockTime maxTaskRetryCount dependsOn taskIds
     taskIdRanges start end exitConditions exitCodes code exitOptions jobAction default resourceFiles httpUrl
@@ -119,6 +121,82 @@ def test_no_task_is_too_much_for_it(batch: Batch, body: dict[str, Any]) -> None:
     check(batch.send("POST", f"/jobs/{job_id}/addtaskcollection", {"value": [body]}))
     check(batch.send("GET", f"/jobs/{job_id}/tasks"))
     batch.send("DELETE", f"/jobs/{job_id}")
+
+
+TEXTS = st.text(max_size=9) | st.sampled_from(["=", "A=B", "\x00", "\ud800", "../x", "/", ".", "", "a" * 300])
+URLS = st.sampled_from(
+    [
+        "http://[::1",
+        "http://localhost:99999/f",
+        "http://localhost:1/f",
+        "https://",
+        "file:///etc/hostname",
+        "http://localhost:x/",
+        "http://user:pass@localhost:1/a b?sig=x#y",
+        "\x00",
+        "",
+    ]
+)
+RUNNABLE_PARTS: dict[str, Any] = {
+    "constraints": st.fixed_dictionaries(
+        {"maxTaskRetryCount": st.integers(0, 1)}, optional={"maxWallClockTime": st.just("PT1H") | SCALARS}
+    ),
+    "environmentSettings": st.lists(
+        st.fixed_dictionaries({"name": TEXTS}, optional={"value": TEXTS}), max_size=2
+    ),
+    "exitConditions": st.just({"default": {"jobAction": "none"}}) | BODIES,
+    "outputFiles": st.lists(
+        st.fixed_dictionaries(
+            {
+                "filePattern": TEXTS | st.sampled_from(["**/*", "../std*.txt", "[", "{"]),
+                "destination": st.fixed_dictionaries(
+                    {"container": st.fixed_dictionaries({"containerUrl": URLS}, optional={"path": TEXTS})}
+                ),
+                "uploadOptions": st.just({"uploadCondition": "taskcompletion"}),
+            }
+        ),
+        max_size=2,
+    ),
+    "resourceFiles": st.lists(
+        st.fixed_dictionaries(
+            {"httpUrl": URLS}, optional={"filePath": TEXTS, "fileMode": st.just("0644") | TEXTS}
+        ),
+        max_size=2,
+    ),
+    "requiredSlots": st.just(1) | SCALARS,
+    "userIdentity": st.just({"autoUser": {"scope": "pool", "elevationLevel": "admin"}}) | BODIES,
+}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    body=st.fixed_dictionaries(
+        {"id": st.just("t"), "commandLine": st.just("/bin/true") | TEXTS}, optional=RUNNABLE_PARTS
+    ),
+    is_preparation=st.booleans(),
+)
+def test_every_task_that_is_taken_ends_and_gives_its_slots_back(
+    batch: Batch, body: dict[str, Any], is_preparation: bool
+) -> None:
+    job: dict[str, Any] = {"id": f"fuzz-{next(NUMBERS)}", "poolInfo": {"poolId": "one"}}
+    if is_preparation:
+        parts = ("commandLine", "constraints", "environmentSettings", "resourceFiles", "userIdentity")
+        job["jobPreparationTask"] = {name: body[name] for name in parts if name in body}
+        body = {"id": "t", "commandLine": "/bin/true"}
+    made = batch.send("POST", "/jobs", job)
+    check(made)
+    if not made.ok:
+        return
+    path = f"/jobs/{job['id']}"
+    added = batch.send("POST", f"{path}/tasks", body)
+    check(added)
+    if added.ok and not is_preparation:
+        eventually(lambda: batch.send("GET", f"{path}/tasks/t").json()["state"] == "completed")
+    check(batch.send("POST", f"{path}/terminate", {}))
+    eventually(lambda: batch.send("GET", path).json()["state"] == "completed")
+    (node,) = batch.send("GET", "/pools/one/nodes").json()["value"]
+    assert (node["runningTaskSlotsCount"], node["state"]) == (0, "idle")
+    check(batch.send("DELETE", path))
 
 
 MACHINE = {

@@ -101,6 +101,9 @@ class Agent:
                 _remove(self._removals.pop(message["kill"], []))
                 _kill_group(pid)
                 self._kill_strays(directory)
+                if self._left.pop(message["kill"], None) is not None:
+                    # What it has started in a session of its own is nobody's child yet.
+                    _kill_marked(pid, directory)
             elif message["kill"] in self._left:
                 _kill_marked(*self._left.pop(message["kill"]))
         return True

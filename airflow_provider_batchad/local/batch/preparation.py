@@ -7,13 +7,14 @@ release runs on every node that ran a preparation; whether it succeeds changes n
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from airflow_provider_batchad.local.batch.command_run import CommandRun, NodeServices, Outcome, Stop
 from airflow_provider_batchad.local.batch.durations import INFINITE_TICKS, parse_duration
-from airflow_provider_batchad.local.batch.failures import ENDED_BY_JOB, EXIT_CODE, OUT_OF_TIME
+from airflow_provider_batchad.local.batch.failures import ENDED_BY_JOB, EXIT_CODE, OUT_OF_TIME, UNKNOWN
 from airflow_provider_batchad.local.batch.task import TaskResult
 from airflow_provider_batchad.local.batch.ticks import TICKS_PER_SECOND, TickClock
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.job import Job
     from airflow_provider_batchad.local.batch.node import Node
     from airflow_provider_batchad.local.batch.timers import Timers
+
+_log = logging.getLogger(__name__)
 
 _STOPPED: Final = {Stop.LIMIT: OUT_OF_TIME}
 
@@ -122,6 +125,21 @@ class Preparations:
         return working
 
     async def _run(self, job: Job, place: JobOnNode, record: NodeTask, definition: Mapping[str, Any]) -> bool:
+        try:
+            outcome = await self._run_to_its_end(job, place, record, definition)
+        except Exception:  # noqa: BLE001 - one run ends no other
+            # Whatever it is, it is over: the tasks that wait for it do not wait for ever.
+            _log.exception("%s of job %s failed in a way that nobody expects", record.id, job.id)
+            place.run = None
+            outcome = Outcome(failure=UNKNOWN)
+        self._finish(record, outcome)
+        if record is place.preparation and record.failure is not None and definition["waitForSuccess"]:
+            job.refused_nodes.add(place.node)
+        return record.failure is None
+
+    async def _run_to_its_end(
+        self, job: Job, place: JobOnNode, record: NodeTask, definition: Mapping[str, Any]
+    ) -> Outcome:
         constraints = definition.get("constraints") or definition
         retries: int = constraints.get("maxTaskRetryCount", 0)
         limit = parse_duration(constraints["maxWallClockTime"])
@@ -134,13 +152,9 @@ class Preparations:
                 continue
             is_failed = outcome.stop is None and bool(outcome.exit_code)
             if not is_failed or (0 <= retries <= record.retry_count):
-                break
+                return outcome
             record.retry_count += 1
             record.last_retry = self._ticks.now()
-        self._finish(record, outcome)
-        if record is place.preparation and record.failure is not None and definition["waitForSuccess"]:
-            job.refused_nodes.add(place.node)
-        return record.failure is None
 
     async def _run_once(self, run: CommandRun, limit: int) -> Outcome:
         if limit >= INFINITE_TICKS:

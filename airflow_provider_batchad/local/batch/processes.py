@@ -163,6 +163,8 @@ class Processes:
             process.ended.set_result(message["exit_code"])
         else:
             process.started.set_exception(ProcessRefused(message["errno"], message["message"]))
+            # Who started it may have been stopped meanwhile, and not look.
+            process.started.exception()
 
     def _lose_agent(self) -> None:
         if self._writer is not None:

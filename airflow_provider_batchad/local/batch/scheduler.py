@@ -8,12 +8,14 @@ has too few nodes for, stays active and holds up nobody.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow_provider_batchad.local.batch.attempt import Attempt
 from airflow_provider_batchad.local.batch.command_run import NodeServices, Outcome, Stop
 from airflow_provider_batchad.local.batch.durations import INFINITE_TICKS, parse_duration
+from airflow_provider_batchad.local.batch.failures import UNKNOWN
 from airflow_provider_batchad.local.batch.index import fold
 from airflow_provider_batchad.local.batch.job import Job, JobState
 from airflow_provider_batchad.local.batch.multi_instance import MultiInstanceAttempt
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.pool import Pool
     from airflow_provider_batchad.local.batch.preparation import Preparations
     from airflow_provider_batchad.local.batch.timers import Timer, Timers
+
+
+_log = logging.getLogger(__name__)
 
 
 class Scheduler:
@@ -165,11 +170,12 @@ class Scheduler:
 
     async def _run(self, attempt: Attempt, preparations: Sequence[asyncio.Task[bool]]) -> None:
         job, task = attempt.job, attempt.task
-        if preparations and not await attempt.wait_for(preparations):
-            attempt.give_up()
-            outcome = Outcome(stop=attempt.stopped or Stop.UNPREPARED)
-        else:
-            outcome = await self._run_begun(attempt, is_begun=not preparations)
+        try:
+            outcome = await self._run_prepared(attempt, preparations)
+        except Exception:  # noqa: BLE001 - one run ends no other
+            # Whatever it is, the attempt is over: its slots are free again, and nobody waits for it for ever.
+            _log.exception("task %s of job %s failed in a way that nobody expects", task.id, job.id)
+            outcome = Outcome(stop=attempt.stopped, failure=UNKNOWN)
         job.attempts.pop(task, None)
         for node in attempt.nodes:
             node.give_back(attempt.slots, self._ticks.now())
@@ -177,6 +183,9 @@ class Scheduler:
             node.attempts.discard(attempt)
         try:
             self._on_end(attempt, outcome)
+        except Exception:  # noqa: BLE001 - one run ends no other
+            # The pool's other tasks go on.
+            _log.exception("the end of task %s of job %s could not be told", task.id, job.id)
         finally:
             attempt.done.set()
         pool = self._pools.get(attempt.node.pool_id)
@@ -184,6 +193,12 @@ class Scheduler:
             if job.ready and job.pool_id == pool.id:
                 pool.waiting[job.key] = job
             self._kick(pool)
+
+    async def _run_prepared(self, attempt: Attempt, preparations: Sequence[asyncio.Task[bool]]) -> Outcome:
+        if preparations and not await attempt.wait_for(preparations):
+            attempt.give_up()
+            return Outcome(stop=attempt.stopped or Stop.UNPREPARED)
+        return await self._run_begun(attempt, is_begun=not preparations)
 
     async def _run_begun(self, attempt: Attempt, *, is_begun: bool) -> Outcome:
         if not is_begun:

@@ -144,4 +144,7 @@ def _parse_pool(text: str) -> PoolConfig:
         raise argparse.ArgumentTypeError(f"{text!r} is not ID[:NODES[:SLOTS]], such as cpu:2:4")
     defaults = PoolConfig(id=name)
     nodes, slots = (*numbers, *(defaults.nodes, defaults.slots)[len(numbers) :])
-    return PoolConfig(id=name, nodes=nodes, slots=slots)
+    try:
+        return PoolConfig(id=name, nodes=nodes, slots=slots)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

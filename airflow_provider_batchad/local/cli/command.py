@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -44,7 +45,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"batchad local: {_describe(error)}", file=sys.stderr)
         return 1
     finally:
-        _remove_exports(args)
+        # What is wrong with the file was said when it was to be written.
+        with contextlib.suppress(ValueError):
+            _remove_exports(args)
     return 0
 
 
@@ -53,6 +56,9 @@ def read_config(args: argparse.Namespace) -> LocalAzureConfig:
 
     :raises ValueError: one of them is wrong.
     """
+    runtime = args.container_runtime
+    if runtime is not None and shutil.which(runtime) is None:
+        raise ValueError(f"--container-runtime {runtime}: there is no such program")
     files = args.files
     if files is not None and not files.is_dir():
         raise ValueError(f"--files {files} is no directory")
@@ -81,7 +87,7 @@ def read_config(args: argparse.Namespace) -> LocalAzureConfig:
         token_lifetime_seconds=args.token_lifetime,
         workload_identity=WorkloadIdentityConfig() if args.workload_identity else None,
         files_dir=files,
-        container_runtime=args.container_runtime,
+        container_runtime=runtime,
         state_dir=args.state_dir,
         secrets_file=args.secrets_file,
         clock=args.clock,
@@ -108,7 +114,10 @@ def _announce(azure: LocalAzure, args: argparse.Namespace, stack: contextlib.Exi
     environment = client_environment(azure)
     lines = export_lines(environment)
     if args.env_file is not None:
-        _write_private(args.env_file, lines)
+        try:
+            _write_private(args.env_file, lines)
+        except OSError as error:
+            raise ValueError(f"--env-file {args.env_file}: {error.strerror}") from None
     if args.state_dir is not None:
         # Only what this one wrote is removed: another may run with this directory, and this one not start.
         path = address_file(args.state_dir)
@@ -125,7 +134,10 @@ def _announce(azure: LocalAzure, args: argparse.Namespace, stack: contextlib.Exi
 def _remove_exports(args: argparse.Namespace) -> None:
     # Whoever waits for the file must not take that of an earlier run for this one's.
     if args.env_file is not None:
-        args.env_file.unlink(missing_ok=True)
+        try:
+            args.env_file.unlink(missing_ok=True)
+        except OSError as error:
+            raise ValueError(f"--env-file {args.env_file}: {error.strerror}") from None
 
 
 def _write_private(path: Path, text: str) -> None:

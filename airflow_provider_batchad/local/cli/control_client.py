@@ -84,7 +84,11 @@ def _read_address(state_dir: Path) -> Address:
         ) from None
     except (OSError, ValueError) as error:
         raise ControlFailed(f"{path} cannot be read: {error}") from None
-    return Address(_check_url(stored["control"], str(path)), Path(stored["ca_file"]), str(path))
+    named = [stored.get(name) for name in ("control", "ca_file")] if isinstance(stored, dict) else []
+    match named:
+        case [str(control), str(ca_file)]:
+            return Address(_check_url(control, str(path)), Path(ca_file), str(path))
+    raise ControlFailed(f"{path} does not say where a local Azure is: end that one, and start it again")
 
 
 def _check_url(control: str, source: str) -> str:
@@ -134,11 +138,18 @@ class ControlClient:
         self._session.close()
 
     def ask(
-        self, method: str, path: str, *, params: Mapping[str, Any] | None = None, body: object = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        body: object = None,
+        has: str | None = None,
     ) -> dict[str, Any]:
         """The answer's JSON; empty where there is none.
 
-        :raises ControlFailed: it was not reached, or refused.
+        :param has: what a good answer holds.
+        :raises ControlFailed: it was not reached, or refused, or answered something else.
         """
         import requests
 
@@ -159,8 +170,10 @@ class ControlClient:
             content = answer.json() if answer.content else {}
         except ValueError:
             content = None
-        if not isinstance(content, dict):
-            raise ControlFailed(f"what answers at {self._address.control} is no local Azure")
+        if not isinstance(content, dict) or (answer.ok and has is not None and has not in content):
+            raise ControlFailed(
+                f"what answers at {self._address.control} is no local Azure, or a fault breaks its answers"
+            )
         if not answer.ok:
             raise ControlFailed(str(content.get("error", f"the control port answered {answer.status_code}")))
         return content

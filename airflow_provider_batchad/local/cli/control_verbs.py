@@ -47,8 +47,11 @@ def _name(args: argparse.Namespace) -> str:
 def _check_arguments(args: argparse.Namespace) -> None:
     parser = argparse.ArgumentParser(add_help=False)
     add_arguments(parser)
+    # Converted, unlike those of the actions: some come from the environment.
+    defaults = parser.parse_args([])
     for one in parser._actions:  # noqa: SLF001 - argparse has no other list of them
-        if one.dest not in _SHARED and getattr(args, one.dest, one.default) != one.default:
+        default = getattr(defaults, one.dest, None)
+        if one.dest not in _SHARED and getattr(args, one.dest, default) != default:
             raise ValueError(
                 f"{one.option_strings[-1]} is for starting a local Azure: leave it out with {args.verb}"
             )
@@ -65,7 +68,7 @@ def _run_clock(control: ControlClient, args: argparse.Namespace) -> None:
             change = {"advance_seconds": args.by}
         case action:
             change = {action: True}
-    clock = control.ask("GET", "/clock") if change is None else control.ask("PUT", "/clock", body=change)
+    clock = control.ask("GET" if change is None else "PUT", "/clock", body=change, has="is_frozen")
     kind = "frozen" if clock["is_frozen"] else "real" if clock["is_real"] else "ticking"
     print(json.dumps(clock) if args.json else f"{clock['now']} {kind}")
 

@@ -23,10 +23,10 @@ def run_faults(control: ControlClient, args: argparse.Namespace) -> None:
     """Do what ``faults`` and the verb below it say."""
     match args.action:
         case "add":
-            added = control.ask("POST", "/faults", body=fault_fields(args))
+            added = control.ask("POST", "/faults", body=fault_fields(args), has="id")
             print(json.dumps(added) if args.json else added["id"])
         case "list":
-            faults = control.ask("GET", "/faults")["faults"]
+            faults = control.ask("GET", "/faults", has="faults")["faults"]
             print_rows(faults, headings=_HEADINGS, cells=_cells, as_json=args.json)
         case "remove":
             for fault_id in [_find_fault(control, given) for given in args.id]:
@@ -36,7 +36,7 @@ def run_faults(control: ControlClient, args: argparse.Namespace) -> None:
 
 
 def _find_fault(control: ControlClient, given: str) -> str:
-    known = [one["id"] for one in control.ask("GET", "/faults")["faults"]]
+    known = [one["id"] for one in control.ask("GET", "/faults", has="faults")["faults"]]
     found = [one for one in known if one.startswith(given)]
     if len(found) != 1:
         many = "no fault's id begins" if not found else f"the ids of {len(found)} faults begin"

@@ -51,13 +51,15 @@ def _show_ledger(control: ControlClient, args: argparse.Namespace, services: lis
         "principal": args.principal,
         "status": args.status,
     }
-    answer = control.ask("GET", "/ledger", params={**wanted, "after": args.after, "newest": args.last})
+    answer = control.ask(
+        "GET", "/ledger", params={**wanted, "after": args.after, "newest": args.last}, has="entries"
+    )
     if not args.json:
         print(format_row(_COLUMNS, _WIDTHS))
     _print_entries(args, answer["entries"])
     while args.follow:
         time.sleep(_FOLLOW_SECONDS)
-        answer = control.ask("GET", "/ledger", params={**wanted, "after": answer["last"]})
+        answer = control.ask("GET", "/ledger", params={**wanted, "after": answer["last"]}, has="entries")
         _print_entries(args, answer["entries"])
 
 

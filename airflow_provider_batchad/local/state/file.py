@@ -60,8 +60,10 @@ class StateWriter:
 
     def abandon(self) -> None:
         """Leave the one that is there."""
+        # On a full disk closing fails as writing did.
         with contextlib.suppress(OSError):
             self._file.close()
+        with contextlib.suppress(OSError):
             self._beside.unlink(missing_ok=True)
 
 

@@ -129,12 +129,20 @@ class StateKeeper:
         self._task = asyncio.create_task(self._keep(azure))
 
     async def stop(self, azure: LocalAzure) -> None:
-        """Write for the last time."""
+        """Write for the last time.
+
+        :raises OSError: that could not be done.
+        """
         # Not cancelled: a thread that puts a file in place could not be, and would meet the last one.
         self._stopping.set()
         if self._task is not None:
             await self._task
-        await self._save(azure, is_last=True)
+        try:
+            await self._save(azure, is_last=True)
+        except OSError as error:
+            raise OSError(
+                f"the state could not be written to {self._path}: {error.strerror or error}"
+            ) from None
 
     def release(self) -> None:
         """Let others use the directory."""
@@ -143,33 +151,39 @@ class StateKeeper:
     async def _keep(self, azure: LocalAzure) -> None:
         while not self._stopping.is_set():
             began = time.monotonic()
-            await self._save(azure, is_last=False)
+            try:
+                await self._save(azure, is_last=False)
+            except OSError as error:
+                _log.error("the state could not be written to %s: %s", self._path, error)
+            except Exception:  # noqa: BLE001 - what is kept later is better than nothing
+                # What is wrong with one moment may be over at the next, and the last one raises.
+                _log.exception("the state could not be written to %s", self._path)
             took = time.monotonic() - began
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), max(_INTERVAL_SECONDS, _PAUSE_FACTOR * took))
 
     async def _save(self, azure: LocalAzure, *, is_last: bool) -> None:
-        """Write the state if it is another one than that on the disk."""
+        """Write the state if it is another one than that on the disk.
+
+        :raises OSError: it could not be written; the file that is there is left.
+        """
+        head = self._capture_head(azure)
+        small = json.dumps(self._batch.capture_small(azure.batch))
+        state = (head, small, self._batch.nodes_line(), self._batch.fingerprint(azure.batch))
+        if state == self._written:
+            return
+        # Nothing else runs until the jobs are captured too: what is written was so at one moment.
+        jobs = self._batch.capture_jobs(azure.batch)
+        writer = await asyncio.to_thread(StateWriter, self._path, self._form)
         try:
-            head = self._capture_head(azure)
-            small = json.dumps(self._batch.capture_small(azure.batch))
-            state = (head, small, self._batch.nodes_line(), self._batch.fingerprint(azure.batch))
-            if state == self._written:
-                return
-            # Nothing else runs until the jobs are captured too: what is written was so at one moment.
-            jobs = self._batch.capture_jobs(azure.batch)
-            writer = await asyncio.to_thread(StateWriter, self._path, self._form)
-            try:
-                await asyncio.to_thread(writer.write, [head, small])
-                await self._write_slowly(writer, self._batch.lines(jobs), is_hurried=is_last)
-                await asyncio.to_thread(writer.write, [self._batch.nodes_line()])
-                await asyncio.to_thread(writer.commit)
-            except BaseException:
-                writer.abandon()
-                raise
-            self._written = state
-        except OSError as error:
-            _log.error("the state could not be written to %s: %s", self._path, error)
+            await asyncio.to_thread(writer.write, [head, small])
+            await self._write_slowly(writer, self._batch.lines(jobs), is_hurried=is_last)
+            await asyncio.to_thread(writer.write, [self._batch.nodes_line()])
+            await asyncio.to_thread(writer.commit)
+        except BaseException:
+            writer.abandon()
+            raise
+        self._written = state
 
     async def _write_slowly(self, writer: StateWriter, lines: Iterator[str], *, is_hurried: bool) -> None:
         pending: list[str] = []
