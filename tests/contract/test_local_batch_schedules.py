@@ -11,6 +11,7 @@ from azure.batch import models
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 
+from airflow_provider_batchad.local.batch import schedule_flow
 from tests.contract.batch_fixtures import Batch, eventually
 from tests.contract.pool_fixtures import code_of
 
@@ -161,7 +162,13 @@ def test_schedule_ends_after_its_last_moment_when_no_job_is_active(own_batch: Ba
     assert len(list(batch.client.list_jobs_from_schedule(schedule_id))) == 1
 
 
-def test_terminated_schedule_ends_its_job(own_batch: Batch) -> None:
+@pytest.fixture
+def slow_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """States in between last long enough to be looked at on a busy machine."""
+    monkeypatch.setattr(schedule_flow, "_SERVICE_SECONDS", 2.0)
+
+
+def test_terminated_schedule_ends_its_job(own_batch: Batch, slow_service: None) -> None:
     batch = own_batch
     schedule_id = create_schedule(batch, recurrence_interval=HOUR)
     recent(batch, schedule_id, 1)
@@ -177,7 +184,9 @@ def test_terminated_schedule_ends_its_job(own_batch: Batch) -> None:
     assert (job.state, job.execution_info.termination_reason) == ("completed", "TerminateJobSchedule")
 
 
-def test_deleted_schedule_is_deleting_and_then_gone_with_its_jobs(own_batch: Batch) -> None:
+def test_deleted_schedule_is_deleting_and_then_gone_with_its_jobs(
+    own_batch: Batch, slow_service: None
+) -> None:
     batch = own_batch
     schedule_id = create_schedule(batch)
     recent(batch, schedule_id, 1)
