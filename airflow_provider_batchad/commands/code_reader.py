@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import inspect
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 from airflow_provider_batchad.access.actions import AnyAction, parse_action
+from airflow_provider_batchad.access.declaration import Declaration, declaration_of
+from airflow_provider_batchad.commands.code_parts import Part, parts_of
 from airflow_provider_batchad.connection_form import DEFAULT_CONNECTION_ID
 
 _HOOKS: Final = frozenset({"AzureBatchAdHook", "AzureBatchAdAsyncHook"})
@@ -29,45 +29,84 @@ class HookUse:
     actions: tuple[AnyAction, ...] | None
 
 
-def hooks_in(code: Callable[..., Any]) -> Iterator[HookUse]:
-    """Each call of a hook's class in a function; nothing where its source cannot be had."""
-    code = inspect.unwrap(code)
-    try:
-        lines, first = inspect.getsourcelines(code)
-        tree = ast.parse(textwrap.dedent("".join(lines)))
-    except (OSError, TypeError, SyntaxError):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and _name_of(node.func) in _HOOKS:
-            yield _read(node, first)
+def hooks_in(code: Any) -> Iterator[HookUse]:
+    """Each hook that a callable or a class makes, or takes ready from its module.
+
+    Functions and classes that it names are looked into as well, where they stand in the same folder.
+    """
+    for part in parts_of(code):
+        if part.tree is None:
+            if _HOOKS & set(part.function.__code__.co_names):
+                yield HookUse(line=part.function.__code__.co_firstlineno, conn_id=None, actions=None)
+            continue
+        imported = _imported_in(part.tree)
+        for node in ast.walk(part.tree):
+            if isinstance(node, ast.Call) and _is_hook_class(node.func, part, imported):
+                yield _read(node, part)
+            elif isinstance(node, ast.Name) and _is_hook(type(part.value_of(node))):
+                yield _read_ready(part.value_of(node), node.lineno)
 
 
-def _read(call: ast.Call, first: int) -> HookUse:
-    given = {keyword.arg: keyword.value for keyword in call.keywords}
-    conn_id = call.args[0] if call.args else given.get("batchad_conn_id")
-    return HookUse(
-        line=first + call.lineno - 1,
-        conn_id=DEFAULT_CONNECTION_ID if conn_id is None else _text_in(conn_id),
-        actions=_actions_in(given.get("actions")),
+def _imported_in(tree: ast.AST) -> frozenset[str]:
+    """The names by which a function's own imports call the hooks' classes."""
+    return frozenset(
+        one.asname or one.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for one in node.names
+        if one.name in _HOOKS
     )
 
 
-def _name_of(function: ast.expr) -> str | None:
+def _is_hook_class(function: ast.expr, part: Part, imported: frozenset[str]) -> bool:
+    value = part.value_of(function)
+    if isinstance(value, type):
+        return _is_hook(value)
     if isinstance(function, ast.Attribute):
-        return function.attr
-    return function.id if isinstance(function, ast.Name) else None
+        return function.attr in _HOOKS
+    return isinstance(function, ast.Name) and function.id in imported | _HOOKS
 
 
-def _text_in(node: ast.expr) -> str | None:
-    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+def _is_hook(kind: type) -> bool:
+    return any(one.__name__ in _HOOKS for one in kind.__mro__)
 
 
-def _actions_in(node: ast.expr | None) -> tuple[AnyAction, ...] | None:
-    if not isinstance(node, ast.List | ast.Tuple | ast.Set):
+def _read(call: ast.Call, part: Part) -> HookUse:
+    given = {keyword.arg: keyword.value for keyword in call.keywords}
+    conn_id = call.args[0] if call.args else given.get("batchad_conn_id")
+    # What "**" holds is known only at run time.
+    left_out = None if None in given else DEFAULT_CONNECTION_ID
+    return HookUse(
+        line=call.lineno,
+        conn_id=left_out if conn_id is None else _text_in(conn_id, part),
+        actions=_actions_in(given.get("actions"), part),
+    )
+
+
+def _read_ready(hook: Any, line: int) -> HookUse:
+    declaration = vars(hook).get("_declaration")
+    conn_id = vars(hook).get("batchad_conn_id")
+    actions = tuple(sorted(declaration.actions)) if isinstance(declaration, Declaration) else None
+    return HookUse(line=line, conn_id=conn_id if isinstance(conn_id, str) else None, actions=actions)
+
+
+def _text_in(node: ast.expr, part: Part) -> str | None:
+    value = node.value if isinstance(node, ast.Constant) else part.value_of(node)
+    return value if isinstance(value, str) else None
+
+
+def _actions_in(node: ast.expr | None, part: Part) -> tuple[AnyAction, ...] | None:
+    texts: list[Any]
+    if isinstance(node, ast.List | ast.Tuple | ast.Set):
+        texts = [_text_in(element, part) for element in node.elts]
+    else:
+        value = part.value_of(node)
+        texts = list(value) if isinstance(value, list | tuple | set | frozenset) else [None]
+    if not all(isinstance(text, str) for text in texts):
         return None
-    texts = [_text_in(element) for element in node.elts]
     try:
-        return tuple(parse_action(text) for text in texts if text is not None) if None not in texts else None
+        declaration_of("code", texts)
     except ValueError:
-        # What is no action is refused when the hook is made.
+        # What may not be declared is refused when the hook is made.
         return None
+    return tuple(parse_action(text) for text in texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -62,16 +63,25 @@ def read_needs(bag: DagBag) -> DagNeeds:
 
 
 def _wanted_by(task: Any, dag_id: str, unclear: list[str]) -> Iterator[tuple[str, Wanted]]:
-    kind = task.operator_class if task.is_mapped else type(task)
+    kind: Any = task.operator_class if task.is_mapped else type(task)
     if issubclass(kind, DeclaresActions):
         for arguments in _arguments_of(task):
             conn_id = _connection_of(arguments.get(CONNECTION_ARGUMENT))
             for wanted in kind.wanted_actions(arguments):
                 yield conn_id, wanted
         return
-    code = (task.partial_kwargs if task.is_mapped else vars(task)).get("python_callable")
-    for use in hooks_in(code) if callable(code) else ():
+    # An operator of one's own, which makes hooks in its methods; Airflow's have nothing to read.
+    for use in _hooks_of_class(kind):
         yield from _wanted_by_hook(use, f"{dag_id}.{task.task_id}", unclear)
+    code = (task.partial_kwargs if task.is_mapped else vars(task)).get("python_callable")
+    if callable(code):
+        for use in hooks_in(code):
+            yield from _wanted_by_hook(use, f"{dag_id}.{task.task_id}", unclear)
+
+
+@functools.lru_cache(maxsize=256)
+def _hooks_of_class(kind: type) -> tuple[HookUse, ...]:
+    return tuple(hooks_in(kind))
 
 
 def _wanted_by_hook(use: HookUse, task: str, unclear: list[str]) -> Iterator[tuple[str, Wanted]]:
