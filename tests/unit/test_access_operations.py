@@ -146,7 +146,7 @@ def test_a_file_may_have_dots_in_its_name() -> None:
         iter([b"{}"]),
         {"a": "b"},
     ],
-    ids=repr,
+    ids=lambda body: type(body).__name__ if hasattr(body, "__next__") else repr(body),
 )
 def test_a_body_that_may_ask_for_a_pool_needs_the_right_to_make_one(body: object) -> None:
     assert need_of(BY_NAME["Create Job"], body).actions == {Action.POOLS_WRITE}
