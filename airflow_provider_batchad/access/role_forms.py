@@ -14,6 +14,15 @@ if TYPE_CHECKING:
 Reasons = Mapping[str, Sequence[str]]
 _NAMESPACE: Final = uuid.UUID("5b3c3a5e-6a0c-5d2e-9a1e-5d9f3f3d6f10")
 
+_BICEP_ESCAPES: Final = (
+    ("\\", "\\\\"),
+    ("'", "\\'"),
+    ("${", "\\${"),
+    ("\n", "\\n"),
+    ("\r", "\\r"),
+    ("\t", "\\t"),
+)
+
 
 class RoleForm(StrEnum):
     """In which language a role is written."""
@@ -41,6 +50,11 @@ def write_role(role: CustomRole, form: RoleForm, reasons: Reasons, optional: Rea
             return _terraform(role, reasons, optional)
 
 
+def role_definition_name(role: CustomRole) -> str:
+    """The GUID that a role of this name has, so that writing it again changes it in place."""
+    return str(uuid.uuid5(_NAMESPACE, role.name))
+
+
 def _dump(found: object) -> str:
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
 
@@ -49,13 +63,15 @@ def _bicep(role: CustomRole, reasons: Reasons, optional: Reasons) -> str:
     (permission,) = role.permissions
 
     def text(value: str) -> str:
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${") + "'"
+        for plain, escaped in _BICEP_ESCAPES:
+            value = value.replace(plain, escaped)
+        return f"'{value}'"
 
     lines = [
         "targetScope = 'resourceGroup'",
         "",
         "resource role 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {",
-        f"  name: {text(str(uuid.uuid5(_NAMESPACE, role.name)))}",
+        f"  name: {text(role_definition_name(role))}",
         "  properties: {",
         f"    roleName: {text(role.name)}",
         "    type: 'customRole'",
@@ -126,9 +142,14 @@ def _listed(
     indent = lead[: len(lead) - len(lead.lstrip())]
     lines = []
     for action in actions:
-        lines += [f"{lead} {why}" for why in reasons.get(action, ())]
+        lines += [f"{lead} {_line(why)}" for why in reasons.get(action, ())]
         lines.append(f"{indent}{item(action)}")
     for action, whys in optional.items():
-        lines += [f"{lead} Optional: {why}" for why in whys]
+        lines += [f"{lead} Optional: {_line(why)}" for why in whys]
         lines.append(f"{lead} {item(action)}")
     return lines
+
+
+def _line(why: str) -> str:
+    # An operator of one's own may give any reason: a line feed would end the comment.
+    return " ".join(why.split())

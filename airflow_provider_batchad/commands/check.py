@@ -11,7 +11,7 @@ from airflow_provider_batchad.access.actions import DataAction, Need, short_name
 from airflow_provider_batchad.access.preflight import Held, Preflight, RoleElement, Verdict, judge_elements
 from airflow_provider_batchad.access.roles import CustomRole
 from airflow_provider_batchad.commands.dag_bag import read_bag
-from airflow_provider_batchad.commands.dag_reader import Use, read_needs
+from airflow_provider_batchad.commands.dag_reader import AT_RUN_TIME, DagNeeds, Use, read_needs
 from airflow_provider_batchad.commands.needs import need_of_uses, reasons_of
 from airflow_provider_batchad.commands.report import give_up, print_table, say
 from airflow_provider_batchad.errors import BatchAdError, RoleFileError
@@ -30,32 +30,40 @@ _SENTENCES: Final = {
 
 def run_check(arguments: argparse.Namespace) -> int:
     """Look and report; the exit status: 0 exact, 1 missing, 2 cannot be told, 3 too much."""
-    uses = _uses(arguments)
+    needs = read_needs(read_bag(arguments.dags_folder, arguments.dag_id, verb="check"))
+    uses, doubts = _uses(arguments.conn_id, needs)
     need, optional = need_of_uses(uses), need_of_uses(uses, optional=True)
     if arguments.role:
         found = _judge_file(arguments.role, need, optional)
     else:
         found = _judge_principal(arguments.conn_id, need, optional)
     if arguments.json:
-        print(json.dumps(_as_json(found, uses), indent=2))
+        print(json.dumps(_as_json(found, uses, doubts), indent=2))
     else:
         _report(found, uses)
-    return STATUSES[found.verdict]
+    # What cannot be read may need more: the role may fit, and be too small.
+    fits = found.verdict in {Verdict.EXACT, Verdict.TOO_MUCH}
+    return STATUSES[Verdict.UNKNOWN if needs.unread and fits else found.verdict]
 
 
-def _uses(arguments: argparse.Namespace) -> list[Use]:
-    needs = read_needs(read_bag(arguments.dags_folder, arguments.dag_id, verb="check"))
-    for file, problem in needs.unread.items():
-        say(f"{file} could not be imported, and is left out: {problem.strip().splitlines()[-1]}")
-    for sentence in needs.unclear:
-        say(sentence)
-    uses = needs.uses.get(arguments.conn_id, [])
-    tasks = {(use.dag_id, use.task_id) for use in uses}
-    say(f"{len(tasks)} task(s) use the connection {arguments.conn_id!r}.")
-    others = [conn_id for conn_id in needs.uses if "{{" in conn_id or conn_id.startswith("(")]
+def _uses(conn_id: str, needs: DagNeeds) -> tuple[list[Use], list[str]]:
+    """What is wanted of the connection, and what may be wanted besides."""
+    doubts = [
+        f"{file} could not be imported, and is left out: {problem.strip().splitlines()[-1]}"
+        for file, problem in needs.unread.items()
+    ]
+    doubts += needs.unclear
+    uses = needs.uses.get(conn_id, [])
+    others = [other for other in needs.uses if "{{" in other or "{%" in other or other == AT_RUN_TIME]
     if others:
-        say(f"Not counted, since it is known only when they run which they use: {', '.join(others)}.")
-    return uses
+        doubts.append(
+            f"Not counted, since it is known only when they run which they use: {', '.join(others)}."
+        )
+    for sentence in doubts:
+        say(sentence)
+    tasks = {(use.dag_id, use.task_id) for use in uses}
+    say(f"{len(tasks)} task(s) use the connection {conn_id!r}.")
+    return uses, doubts
 
 
 def _judge_file(file: str, need: Need, optional: Need) -> Preflight:
@@ -122,7 +130,7 @@ def _needed(found: Preflight, action: Any) -> str:
     return "optional" if action in found.optional.all() else ""
 
 
-def _as_json(found: Preflight, uses: list[Use]) -> dict[str, Any]:
+def _as_json(found: Preflight, uses: list[Use], doubts: list[str]) -> dict[str, Any]:
     reasons = reasons_of(uses)
     return {
         "verdict": found.verdict.value,
@@ -142,4 +150,5 @@ def _as_json(found: Preflight, uses: list[Use]) -> dict[str, Any]:
             for finding in found.findings
         ],
         "notes": list(found.notes),
+        "doubts": doubts,
     }

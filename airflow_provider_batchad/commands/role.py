@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     import argparse
 
 DRIFT, UNREADABLE = 1, 2
+_LONGEST_NAME: Final = 512  # of a custom role, by Azure's documentation
+_LONGEST_STEM: Final = 100
 _GROUP_OF_ACCOUNT: Final = re.compile(
     r"(/subscriptions/[^/]+/resourceGroups/[^/]+)/providers/Microsoft\.Batch/batchAccounts/[^/]+",
     re.IGNORECASE,
@@ -47,12 +51,19 @@ def run_role(arguments: argparse.Namespace) -> int:
         on = f" on {', '.join(arguments.conn_id)}" if arguments.conn_id else ""
         say(f"No task wants anything of a Batch account{on}.")
         return UNREADABLE
+    if arguments.name and len(wanted) > 1 and not arguments.diff:
+        give_up(
+            "role", f"--name: there are {len(wanted)} roles, and a name is for one; choose with --conn-id"
+        )
     if arguments.diff:
         status = _diff(arguments.diff, wanted)
     else:
         status = 0
+        if len(wanted) > 1 and not arguments.output_dir:
+            say(f"{len(wanted)} roles follow one another; --output-dir writes a file for each.")
+        files = _files(arguments.output_dir, RoleForm(arguments.form), wanted) if arguments.output_dir else {}
         for conn_id, uses in wanted.items():
-            _print_role(arguments, conn_id, uses)
+            _print_role(arguments, conn_id, uses, files.get(conn_id))
     return UNREADABLE if needs.unread else status
 
 
@@ -61,33 +72,57 @@ def _diff(file: str, wanted: Mapping[str, list[Use]]) -> int:
         role = CustomRole.parse(json.loads(Path(file).read_text(encoding="utf-8")))
     except (OSError, ValueError, RoleFileError) as error:
         give_up("role", f"--diff: {file}: {error}")
+    if len(wanted) > 1:
+        say(f"Compared with what {len(wanted)} connections need together: {', '.join(wanted)}.")
     uses = [use for one in wanted.values() for use in one]
     found = compare(role.permissions, need_of_uses(uses), need_of_uses(uses, optional=True))
     report_drift(role, found, uses)
     return 0 if found.fit is Fit.EXACT and not found.opened else DRIFT
 
 
-def _print_role(arguments: argparse.Namespace, conn_id: str, uses: list[Use]) -> None:
+def _files(folder: str, form: RoleForm, conn_ids: Iterable[str]) -> dict[str, Path]:
+    """A file for each connection; two whose IDs are alike have a part of the ID's hash in their names."""
+    plain = {
+        one: re.sub(r"[^A-Za-z0-9_.-]+", "-", one).strip("-.")[:_LONGEST_STEM] or "role" for one in conn_ids
+    }
+    # Some file systems take upper and lower case for the same.
+    often = Counter(stem.casefold() for stem in plain.values())
+    suffix = _SUFFIXES.get(form, "json")
+    return {
+        conn_id: Path(folder)
+        / f"{stem if often[stem.casefold()] == 1 else f'{stem}-{_mark(conn_id)}'}.{suffix}"
+        for conn_id, stem in plain.items()
+    }
+
+
+def _mark(conn_id: str) -> str:
+    return hashlib.sha256(conn_id.encode()).hexdigest()[:8]
+
+
+def _print_role(arguments: argparse.Namespace, conn_id: str, uses: list[Use], file: Path | None) -> None:
     account = arguments.account_resource_id or _account_of(conn_id) or PLACEHOLDER_ACCOUNT
     group = _GROUP_OF_ACCOUNT.fullmatch(account)
     if group is None:
         give_up("role", f"--account-resource-id: expected {PLACEHOLDER_ACCOUNT}")
     need = need_of_uses(uses)
+    named = " ".join(conn_id.split())
     role = CustomRole.smallest(
         need,
-        name=arguments.name or f"Airflow Batch {conn_id}",
-        description=f"What Airflow's DAGs need of Azure Batch on the connection {conn_id}, and nothing else",
+        name=arguments.name or f"Airflow Batch {named}",
+        description=f"What Airflow's DAGs need of Azure Batch on the connection {named}, and nothing else",
         assignable_scopes=[group[1]],
     )
+    if len(role.name) > _LONGEST_NAME:
+        give_up("role", f"--name: Azure takes at most {_LONGEST_NAME} characters, not {len(role.name)}")
     form = RoleForm(arguments.form)
     text = write_role(role, form, reasons_of(uses), reasons_of(uses, optional=True))
-    file = None
-    if arguments.output_dir:
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", conn_id).strip("-") or "role"
-        file = Path(arguments.output_dir) / f"{name}.{_SUFFIXES.get(form, 'json')}"
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
-    report_role(conn_id, uses, need, role, account=account, file=file)
+    if file is not None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        except OSError as error:
+            give_up("role", f"--output-dir: {error}")
+    report_role(conn_id, uses, need, role, account=account, file=file, form=form)
     if file is None:
         print(text, end="")
 
@@ -101,5 +136,10 @@ def _account_of(conn_id: str) -> str | None:
 
     try:
         return resolve_connection(BaseHook.get_connection(conn_id)).account_resource_id
-    except (AirflowException, BatchAdError):
+    except AirflowException:
         return None
+    except BatchAdError as error:
+        say(f"The connection {conn_id!r} is not read: {error}")
+    except Exception as error:  # noqa: BLE001 - in CI there need be no database, nor a secrets backend
+        say(f"The connection {conn_id!r} cannot be looked up: {type(error).__name__}")
+    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from airflow_provider_batchad.access.actions import AnyAction, DataAction, short
 from airflow_provider_batchad.access.builtin_roles import JOB_SUBMITTER
 from airflow_provider_batchad.access.comparison import Comparison, Fit, compare
 from airflow_provider_batchad.access.permissions import matches
+from airflow_provider_batchad.access.role_forms import RoleForm, role_definition_name
 from airflow_provider_batchad.commands.report import print_table, say
 
 if TYPE_CHECKING:
@@ -22,7 +24,14 @@ _SHOWN = 3
 
 
 def report_role(
-    conn_id: str, uses: Sequence[Use], need: Need, role: CustomRole, *, account: str, file: Path | None
+    conn_id: str,
+    uses: Sequence[Use],
+    need: Need,
+    role: CustomRole,
+    *,
+    account: str,
+    file: Path | None,
+    form: RoleForm,
 ) -> None:
     """Why each line of the role is there, what the built-in role would add, how to make and assign it."""
     say(f"\nConnection {conn_id!r}: {role.name}" + (f", written to {file}" if file else ""))
@@ -43,11 +52,34 @@ def report_role(
     say(f"The built-in role {JOB_SUBMITTER.name!r} would grant besides: {beyond}.")
     if found.missing:
         say(f"It lacks: {', '.join(map(short_name, found.missing))}.")
-    say(f"Make it:   az role definition create --role-definition @{file or 'role.json'}")
+    say(f"Make it:   {_making(form, role, file)}")
     say(
         "Assign it: az role assignment create --assignee-object-id <object-id> --assignee-principal-type "
-        f'ServicePrincipal --role "{role.name}" --scope "{account}"'
+        f"ServicePrincipal --role {_quoted(role.name)} --scope {_quoted(account)}"
     )
+
+
+def _making(form: RoleForm, role: CustomRole, file: Path | None) -> str:
+    body = _quoted(f"@{file or 'role.json'}")
+    match form:
+        case RoleForm.AZURE_CLI:
+            return f"az role definition create --role-definition {body}"
+        case RoleForm.RESOURCE_MANAGER:
+            # The Azure CLI's own command does not take this form.
+            scope, name = role.assignable_scopes[0], role_definition_name(role)
+            path = f"{scope}/providers/Microsoft.Authorization/roleDefinitions/{name}?api-version=2022-04-01"
+            return f"az rest --method put --uri {_quoted(path)} --body {body}"
+        case RoleForm.BICEP:
+            group = _quoted(role.assignable_scopes[0].rpartition("/")[2])
+            written = _quoted(str(file or "role.bicep"))
+            return f"az deployment group create --resource-group {group} --template-file {written}"
+        case RoleForm.TERRAFORM:
+            return "terraform apply"
+
+
+def _quoted(text: str) -> str:
+    # Double quotes where they do: the same in a shell of Windows.
+    return f'"{text}"' if not set('"$`\\!%\n') & set(text) else shlex.quote(text)
 
 
 def report_drift(role: CustomRole, found: Comparison, uses: Sequence[Use]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,75 @@ def test_a_wrong_argument_is_named(
     said = capsys.readouterr()
     assert named in said.err
     assert said.out == ""
+
+
+ALIKE = """
+from airflow.sdk import DAG
+from airflow_provider_batchad.operators import AzureBatchSubmitJobOperator as Submit
+
+with DAG("alike"):
+    for number, conn_id in enumerate(["a/b", "a b", "A-b", "$(x)", "..", "new\\nline{{ x }}'${"]):
+        Submit(task_id=f"t{number}", batchad_conn_id=conn_id, pool_id="cpu", command_line="true")
+"""
+
+
+def test_connections_that_are_named_alike_have_a_file_each(tmp_path: Path) -> None:
+    (tmp_path / "alike.py").write_text(ALIKE)
+    folder = tmp_path / "roles"
+    for form in ("azure-cli", "bicep"):
+        assert run("--dags-folder", str(tmp_path), "--form", form, "--output-dir", str(folder)) == 0
+    names = {json.loads(file.read_text())["Name"] for file in folder.glob("*.json")}
+    assert names == {
+        *(f"Airflow Batch {one}" for one in ("a/b", "a b", "A-b", "$(x)", "..", "new line{{ x }}'${"))
+    }
+    assert all(file.parent == folder for file in folder.iterdir())
+    assert len({file.name.casefold() for file in folder.glob("*.bicep")}) == len(names)
+    for file in folder.glob("*.bicep"):
+        (named,) = [line for line in file.read_text().splitlines() if "roleName" in line]
+        assert re.fullmatch(r"    roleName: '(?:[^'\\$]|\$(?!\{)|\\.)*'", named), named
+
+
+def test_a_name_is_for_one_role_and_as_long_as_azure_takes(
+    sound: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("--dags-folder", sound, "--name", "x") == 2
+    assert run("--dags-folder", sound, "--conn-id", "m1", "--name", "x" * 513) == 2
+    occupied = tmp_path / "occupied"
+    occupied.write_text("")
+    assert run("--dags-folder", sound, "--conn-id", "m1", "--output-dir", str(occupied)) == 2
+    said = capsys.readouterr()
+    assert said.err.count("--name:") == 2
+    assert "--output-dir:" in said.err
+    assert said.out == ""
+
+
+@pytest.mark.parametrize(
+    ("form", "command"),
+    [
+        ("azure-cli", 'az role definition create --role-definition "@role.json"'),
+        ("resource-manager", "az rest --method put --uri"),
+        ("bicep", 'az deployment group create --resource-group "g" --template-file "role.bicep"'),
+        ("terraform", "terraform apply"),
+    ],
+)
+def test_the_command_that_makes_a_role_is_that_of_its_form(
+    form: str, command: str, sound: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = ("--dags-folder", sound, "--conn-id", "m1", "--account-resource-id", ACCOUNT, "--form", form)
+    assert run(*chosen, "--name", "$(it's)") == 0
+    said = capsys.readouterr().err
+    assert command in said
+    assert """--role '$(it'"'"'s)'""" in said
+
+
+def test_a_check_of_dags_that_cannot_be_read_tells_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    role = tmp_path / "role.json"
+    names = ["Microsoft.Batch/batchAccounts/jobs/read", "Microsoft.Batch/batchAccounts/jobs/write"]
+    role.write_text(json.dumps({"Name": "r", "Actions": [], "DataActions": names}))
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "m1", "--dags-folder", str(DAGS), "--role", str(role), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (ended.value.code, found["verdict"]) == (2, "exact")
+    assert any("broken.py could not be imported" in one for one in found["doubts"])
