@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import json
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from azure.batch import models
 from azure.core.exceptions import HttpResponseError
 from azure.core.rest import HttpRequest
 
@@ -132,3 +135,36 @@ def test_a_connection_may_be_lenient(
 
 def test_testing_the_connection_is_declared(signing_in: SigningIn) -> None:
     assert AzureBatchAdHook().test_connection()[0]
+
+
+def auto_pool_job() -> models.BatchJobCreateOptions:
+    specification = models.BatchAutoPoolSpecification(pool_lifetime_option="job")
+    return models.BatchJobCreateOptions(
+        id="auto", pool_info=models.BatchPoolInfo(auto_pool_specification=specification)
+    )
+
+
+async def test_a_job_with_a_pool_of_its_own_is_seen_in_whatever_the_sdk_is_given(
+    signing_in: SigningIn,
+) -> None:
+    before = len(signing_in.azure.ledger.entries(service="batch"))
+    text = json.dumps(auto_pool_job().as_dict())
+    ways_out = "/jobs/j/tasks/t/files/../../../../../pools/p"
+    with AzureBatchAdHook(actions=["jobs/write", "jobs/delete", "jobSchedules/write"]) as hook:
+        client: Any = hook.get_conn()
+        for body in (auto_pool_job(), json.loads(text)):
+            with pytest.raises(UndeclaredRequest, match="pools/write"):
+                client.create_job(body)
+        with pytest.raises(UndeclaredRequest, match="pools/write"):
+            client.send_request(HttpRequest("POST", f"/jobs?{VERSION}", content=io.BytesIO(text.encode())))
+        with pytest.raises(UndeclaredRequest, match="pools/write"):
+            client.create_job_schedule({"id": "s", "schedule": {}, "jobSpecification": json.loads(text)})
+        with pytest.raises(UndeclaredRequest, match="no operation"):
+            client.send_request(HttpRequest("DELETE", f"{ways_out}?{VERSION}"))
+    async with AzureBatchAdAsyncHook(actions=["jobs/write", "jobs/delete"]) as other:
+        client = await other.get_conn()
+        with pytest.raises(UndeclaredRequest, match="pools/write"):
+            await client.create_job(auto_pool_job())
+        with pytest.raises(UndeclaredRequest, match="no operation"):
+            await client.send_request(HttpRequest("DELETE", f"{ways_out}?{VERSION}"))
+    assert len(signing_in.azure.ledger.entries(service="batch")) == before
