@@ -113,3 +113,12 @@ def test_nodes_of_a_pool_share_the_work(batch: Batch, tmp_path: Path) -> None:
     assert dedicated.running == 2
     (tmp_path / "go").touch()
     eventually(lambda: batch.counts(job_id).succeeded == 8)
+
+
+def test_task_with_more_slots_than_any_node_has_holds_up_nobody(batch: Batch) -> None:
+    job_id = batch.create_job()
+    batch.add(job_id, "never", required_slots=5)
+    batch.run(job_id, "small", "/bin/true")
+    assert batch.client.get_task(job_id, "never").state == "active"
+    batch.client.terminate_task(job_id, "never")
+    assert batch.finished(job_id, "never").state == "completed"

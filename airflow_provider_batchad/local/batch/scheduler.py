@@ -2,7 +2,8 @@
 
 A multi-instance task gets all its nodes at once. While the one whose turn it is waits for nodes that others
 have, whatever comes after it waits too: else it could wait for ever. One that the pool cannot run at all, or
-has too few nodes for, stays active and holds up nobody.
+has too few nodes for, stays active and holds up nobody, as does a task that wants more slots
+than a node has.
 """
 
 from __future__ import annotations
@@ -130,7 +131,7 @@ class Scheduler:
                 continue
             skipped.append(task)
             is_held = task.instances > 0 and pool.could_give(task.instances, refused=job.refused_nodes)
-            if is_held or not task.instances:
+            if is_held or (not task.instances and task.slots <= pool.slots_per_node):
                 break
         job.ready.extendleft(reversed(skipped))
         return not is_held
