@@ -57,7 +57,8 @@ def test_short_lived_tokens_are_renewed_once_a_lifetime(
     seconds = time.monotonic() - started
     tokens = ledger.entries(service="entra", operation="Token", after=last)
     batch = ledger.entries(service="batch", after=last)
-    assert all(entry.status < 400 for entry in batch)
+    # What a task writes is asked for before it writes.
+    assert {entry.status for entry in batch if entry.status >= 400} <= {404}
     # Each job runs for 30 seconds; a token is renewed at 80 to 90 % of its 5, by one process for all.
     assert 6 <= len(tokens) <= 2 + seconds / 4
     assert len(batch) > 2 * len(tokens)
@@ -68,7 +69,7 @@ def test_a_role_without_jobs_write_is_told_so_and_nothing_is_submitted(deploymen
     assert state == "failed"
     log = deployment.log("read_only", run_id)
     assert "Microsoft.Batch/batchAccounts/jobs/write" in log
-    assert "Azure Batch Job Submitter" in log
+    assert "airflow batchad role" in log
     written = [
         entry
         for entry in deployment.azure.ledger.entries(service="batch", principal="reader")
