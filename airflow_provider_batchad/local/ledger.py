@@ -6,6 +6,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 
@@ -105,9 +106,11 @@ class Ledger:
         """The kept entries that fit, oldest first.
 
         :param service: one, or several.
+        :param operation: Azure's name of it; ``*`` and ``?`` as in a shell, without case.
         :param after: only those with a higher ``sequence``.
         """
         services = (service,) if isinstance(service, str) else service
+        wanted = None if operation is None else operation.casefold()
         with self._lock:
             kept: Iterable[LedgerEntry] = tuple(self._entries)
         return tuple(
@@ -115,7 +118,7 @@ class Ledger:
             for entry in kept
             if entry.sequence > after
             and (services is None or entry.service in services)
-            and (operation is None or entry.operation.casefold() == operation.casefold())
+            and (wanted is None or fnmatchcase(entry.operation.casefold(), wanted))
             and (principal is None or entry.principal == principal)
             and (status is None or entry.status == status)
         )

@@ -60,6 +60,7 @@ def test_ledger_can_be_filtered_counted_and_cleared(
     assert (good["principal"], good["status"], good["code"]) == (APPLICATION, 200, None)
     assert (bad["principal"], bad["status"], bad["code"]) == (None, 401, "AADSTS7000215")
     assert good["response_bytes"] > 500
+    assert control("GET", "/ledger?service=entra&operation=TO*")["entries"] == [good, bad]
     only = control("GET", "/ledger?service=entra&status=401")
     assert [one["sequence"] for one in only["entries"]] == [bad["sequence"]]
     after = control("GET", f"/ledger?service=entra&after={good['sequence']}")
@@ -71,6 +72,9 @@ def test_ledger_can_be_filtered_counted_and_cleared(
     control("DELETE", "/ledger", status=204)
     assert "entra" not in control("GET", "/ledger/counts")
     assert control("GET", "/ledger?status=many", status=400) == {"error": "status must be a number"}
+    assert control("GET", f"/ledger?limit={'9' * 5000}", status=400) == {"error": "limit must be a number"}
+    assert "service must be one of entra" in control("GET", "/ledger?service=Batch", status=400)["error"]
+    assert "sevrice is none of service" in control("GET", "/ledger?sevrice=batch", status=400)["error"]
 
 
 def test_secret_is_rotated_without_being_shown(

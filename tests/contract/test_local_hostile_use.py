@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import fcntl
+import http.client
 import os
 import ssl
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -20,6 +22,7 @@ from airflow_provider_batchad.local.config import LocalAzureConfig, PoolConfig
 from airflow_provider_batchad.local.faults import FaultRule
 from airflow_provider_batchad.local.server import LocalAzure
 from airflow_provider_batchad.local.work_directory import remove_abandoned
+from tests.contract.batch_fixtures import eventually
 
 
 def run(*arguments: str) -> int:
@@ -55,14 +58,18 @@ def test_even_a_fault_of_the_control_port_can_be_taken_away(
 
 
 def test_a_request_whose_client_gave_up_keeps_the_id_of_its_fault(
-    local_azure: LocalAzure, session: requests.Session
+    local_azure: LocalAzure,
 ) -> None:
-    rule = local_azure.faults.add(FaultRule(service="batch", hold=True))
-    with pytest.raises(requests.Timeout):
-        session.get(f"{local_azure.endpoints.batch}/jobs?api-version=2025-06-01", timeout=0.3)
+    rule = local_azure.faults.add(FaultRule(service="batch", hold=True, times=1))
+    url = urlsplit(local_azure.endpoints.batch)
+    context = ssl.create_default_context(cafile=os.fspath(local_azure.ca_file))
+    client = http.client.HTTPSConnection("localhost", url.port, context=context, timeout=30)
+    client.request("GET", "/jobs?api-version=2025-06-01")
+    eventually(lambda: local_azure.faults.held(rule.id) == 1)
+    client.close()
     local_azure.faults.remove(rule.id)
-    session.get(f"{local_azure.endpoints.batch}/jobs?api-version=2025-06-01", timeout=10)
-    assert local_azure.ledger.entries(service="batch")[0].fault == rule.id
+    entry = eventually(lambda: local_azure.ledger.entries(service="batch"))[0]
+    assert entry.fault == rule.id
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,9 @@ def _add_ledger(verbs: Verbs) -> None:
         action="append",
         help="of this service; may be repeated (default: all but control, which answers this command)",
     )
-    ledger.add_argument("--operation", metavar="NAME", help="Azure's name of it, such as 'Create Job'")
+    ledger.add_argument(
+        "--operation", metavar="NAME", help="Azure's name of it, such as 'Create Job' or '*Job'"
+    )
     ledger.add_argument("--principal", metavar="NAME", help="of who asked, such as airflow-batch")
     ledger.add_argument("--status", type=_parse_number, metavar="N", help="answered with this HTTP status")
     ledger.add_argument("--after", type=_parse_number, metavar="N", help="only those with a higher number")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from airflow_provider_batchad.local.call import current_call
+from airflow_provider_batchad.local.config import SERVICES
 from airflow_provider_batchad.local.control.batch import BatchControl
 from airflow_provider_batchad.local.control.credentials import CredentialControl
 from airflow_provider_batchad.local.control.denials import DenialControl
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.entra.people_pages import PeopleSignIn
     from airflow_provider_batchad.local.entra.tokens import Principal
     from airflow_provider_batchad.local.server import LocalAzure
+
+_LEDGER_QUERY: Final = ("service", "operation", "principal", "status", "after", "limit", "newest")
+_LONGEST_NUMBER: Final = 18
 
 
 class Control:
@@ -84,9 +89,11 @@ class Control:
     async def list_ledger(self, request: web.Request) -> web.StreamResponse:
         """``GET /ledger?service=&operation=&principal=&status=&after=&limit=&newest=``.
 
-        ``service`` may stand there several times; of what fits, the first ``limit`` or the last ``newest``.
+        ``service`` may stand there several times, ``operation`` takes ``*`` and ``?``; of what fits, the
+        first ``limit`` or the last ``newest``.
         """
         query = request.query
+        _check_names(query)
         entries = self._azure.ledger.entries(
             service=query.getall("service", None),
             operation=query.get("operation"),
@@ -168,10 +175,21 @@ class Control:
         return await self.show_clock(request)
 
 
+def _check_names(query: Mapping[str, str]) -> None:
+    """Refuse what would match nothing, or be passed over, for a slip of the pen."""
+    unknown = next((name for name in query if name not in _LEDGER_QUERY), None)
+    if unknown is not None:
+        raise ControlRefused(400, f"{unknown} is none of {', '.join(_LEDGER_QUERY)}")
+    for name, value in query.items():
+        if name == "service" and value not in SERVICES:
+            raise ControlRefused(400, f"service must be one of {', '.join(SERVICES)}")
+
+
 def _read_number(request: web.Request, name: str) -> int | None:
     text = request.query.get(name)
     if text is None:
         return None
-    if not text.isdecimal():
+    # Python itself refuses to read thousands of digits.
+    if not text.isdecimal() or len(text) > _LONGEST_NUMBER:
         raise ControlRefused(400, f"{name} must be a number")
     return int(text)
