@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import re
 import threading
 import uuid
 from collections.abc import Mapping
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 # Else nothing could take a rule away again.
 _NEVER_BROKEN: Final = frozenset({"List Faults", "Remove Fault", "Clear Faults"})
 
+# RFC 9110, 5.1 and 5.6.2: a token.
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL_CHARACTER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_FRAMING: Final = ("content-length", "transfer-encoding")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FaultRule:
@@ -33,7 +40,7 @@ class FaultRule:
     :param principal: name, client ID or object ID of who asks; anybody by default.
     :param when: ``before`` the operation takes effect, or ``after`` it did, its answer being lost.
     :param status: answer with this status in place of the service's answer.
-    :param headers: added to that answer, such as ``{"Retry-After": "2"}``.
+    :param headers: added to that answer, such as ``{"Retry-After": "2"}``; not those of the body's length.
     :param code: the service's error code in that answer; the usual one of the status by default.
     :param body: the whole body of that answer, in place of the service's error.
     :param broken: ``reset`` the connection without an answer; ``truncate`` the body half-way; ``garble`` it
@@ -74,6 +81,10 @@ class FaultRule:
             raise ValueError(f"status must be 200 to 599, not {self.status}")
         if self.status is not None and self.broken == "reset":
             raise ValueError("a reset connection has no status: give status or broken='reset'")
+        if not 0.0 <= self.delay_seconds < math.inf:
+            raise ValueError(f"delay_seconds must be 0 or more, not {self.delay_seconds}")
+        for name, value in self.headers.items():
+            _check_header(name, value)
         if not (self.status or self.broken or self.delay_seconds or self.hold):
             raise ValueError("a fault rule needs one of status, broken, delay_seconds, hold")
 
@@ -102,6 +113,16 @@ class FaultRule:
         """As the control port gives it."""
         shown = {one.name: getattr(self, one.name) for one in fields(self)}
         return {**shown, "headers": dict(self.headers)}
+
+
+def _check_header(name: str, value: str) -> None:
+    """Refuse what is no HTTP, which would hang clients or be an error of local Azure's own."""
+    if _HEADER_NAME.fullmatch(name) is None:
+        raise ValueError(f"headers: {name!r} is no name of a header")
+    if name.lower() in _FRAMING:
+        raise ValueError(f"headers: {name} is the body's own: give broken='truncate' for an answer cut short")
+    if _CONTROL_CHARACTER.search(value) is not None:
+        raise ValueError(f"headers: the value of {name} has a control character")
 
 
 class _ActiveRule:

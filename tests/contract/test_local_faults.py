@@ -137,3 +137,28 @@ def test_own_body_and_code_replace_the_service_error(
     assert session.get(url).text == "<html>proxy</html>"
     local_azure.faults.add(FaultRule(service="entra", status=400, code="invalid_request", times=1))
     assert session.get(url).json()["error"] == "invalid_request"
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ({"A b": "x"}, "no name of a header"),
+        ({"": "x"}, "no name of a header"),
+        ({"X": "a\nb"}, "the value of X has a control character"),
+        ({"Transfer-Encoding": "chunked"}, "broken='truncate'"),
+        ({"content-length": "5"}, "broken='truncate'"),
+    ],
+)
+def test_headers_that_are_no_http_are_refused_before_a_client_hangs(
+    local_azure: LocalAzure, session: requests.Session, headers: dict[str, str], reason: str
+) -> None:
+    fault = {"service": "entra", "status": 503, "headers": headers}
+    refused = session.post(f"{local_azure.endpoints.control}/faults", json=fault)
+    assert (refused.status_code, local_azure.faults.rules()) == (400, ())
+    assert reason in refused.json()["error"]
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf")])
+def test_delay_is_a_length_of_time(seconds: float) -> None:
+    with pytest.raises(ValueError, match="delay_seconds must be 0 or more"):
+        FaultRule(delay_seconds=seconds)
