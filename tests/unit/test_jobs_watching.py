@@ -199,8 +199,8 @@ def test_newcomers_that_trickle_in_are_looked_up_together(many: Account) -> None
         many.pass_time(0.1)
     asked = many.asked_for(after=begun)
     assert asked["Get Job"] <= 5
-    # Of two pages each.
-    assert asked["unfinished"] <= 2 * (50 / 3 + 1)
+    # Of two pages each; eighteen looks that are three seconds apart fit into fifty.
+    assert asked["unfinished"] <= 2 * 18
 
 
 def test_the_shortest_interval_that_anybody_wants_counts(many: Account) -> None:
