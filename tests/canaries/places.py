@@ -33,4 +33,4 @@ def texts_below(
 
 
 def _is_below(path: Path, folders: Collection[Path]) -> bool:
-    return any(path == folder or folder in path.parents for folder in folders)
+    return path in folders or any(parent in folders for parent in path.parents)
