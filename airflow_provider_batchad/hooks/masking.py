@@ -1,4 +1,4 @@
-"""Tells Airflow's secrets masker, from a worker's process and from the triggerer's."""
+"""Tells Airflow's secrets masker, from a worker's process and from the triggerer's, and asks it."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ def masker() -> Callable[[str], None]:
     from airflow.providers.common.compat.sdk import mask_secret
 
     return mask_secret
+
+
+def holds_masked_value(text: str) -> bool:
+    """Whether ``text`` holds a value that Airflow's masker knows in this process; what it is stays there."""
+    from airflow.providers.common.compat.sdk import redact
+
+    return bool(redact(text) != text)
 
 
 def masker_on_loop(loop: asyncio.AbstractEventLoop) -> Callable[[str], None]:

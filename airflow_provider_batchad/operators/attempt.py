@@ -12,9 +12,12 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_batchad.errors import BatchServiceError, PermissionDenied, TasksRejected
 from airflow_provider_batchad.hooks.configuration import deployment
+from airflow_provider_batchad.hooks.masking import holds_masked_value
 from airflow_provider_batchad.hooks.task_instances import is_dags_test
+from airflow_provider_batchad.jobs.known_secrets import check_for_secrets
 from airflow_provider_batchad.jobs.naming import Attempt, TaskInstanceName, first_try, job_prefix, run_prefix
 from airflow_provider_batchad.jobs.plan import DAG_KEY, DEPLOYMENT_KEY, MAP_INDEX_KEY, RUN_KEY, TASK_KEY
+from airflow_provider_batchad.jobs.schema import SpecificationError
 from airflow_provider_batchad.jobs.service_codes import is_authors_error
 from airflow_provider_batchad.jobs.submission import Plan, submit
 from airflow_provider_batchad.links import job_url
@@ -83,8 +86,13 @@ def submit_attempt(
     """Submit the job of this try, or attach to one that is there, and tell Airflow which it is.
 
     :param pause: waits so many seconds between two requests; may raise to stop.
-    :raises AirflowFailException: what Batch refuses would be refused again.
+    :raises AirflowFailException: the job says a secret, and nothing is sent; or Batch refuses it, and would
+        again.
     """
+    connection = hook.connection
+    if not operator.allow_secrets_in_job:
+        # Only before submitting: later the masker knows what it learnt meanwhile, and the job is there.
+        _refuse_secrets(spec)
     try:
         done = hook.run(submit(spec, plan, now=lambda: datetime.now(UTC)), pause)
     except (PermissionDenied, TasksRejected) as error:
@@ -93,7 +101,6 @@ def submit_attempt(
         if is_authors_error(error.code):
             raise AirflowFailException(str(error)) from error
         raise
-    connection = hook.connection
     url = job_url(
         connection.account_url, done.job_id, connection.cloud.portal, connection.account_resource_id
     )
@@ -101,6 +108,13 @@ def submit_attempt(
     context["ti"].xcom_push(JOB_URL_XCOM_KEY, url)
     log_submission(operator.log, done, tasks=len(spec.task_ids), url=url)
     return done
+
+
+def _refuse_secrets(spec: JobSpec) -> None:
+    try:
+        check_for_secrets(spec, holds_masked_value)
+    except SpecificationError as error:
+        raise AirflowFailException(str(error)) from error
 
 
 def _is_one_airflows(name: TaskInstanceName, dag_run: Any) -> bool:

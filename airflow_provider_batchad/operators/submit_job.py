@@ -71,14 +71,16 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
     :param skip_on_exit_code: exit code or codes that mean *skip*: the Airflow task is skipped if every failed
         Batch task ended with one of these.
     :param fail_on_exit_code: exit code or codes that mean *do not retry*.
+    :param allow_secrets_in_job: ``True`` submits a job that holds a value which Airflow masks as a secret,
+        such as a connection's password, for all to read who may read jobs. Else that is refused.
     :param wait_for_completion: ``False``: end as soon as the job is submitted, and return its id.
     :param poll_interval: the most seconds between two looks at the job; 30 unless told.
     :param cancel_on_kill: end the Batch job when a person marks or clears the Airflow task, and when its DAG
         run runs out of time. ``False`` leaves the job to its end.
     :param deferrable: wait in the triggerer; unless told, ``[operators] default_deferrable``.
     :raises ValueError: ``retry``, ``on_rejected_task`` or ``cleanup`` is none of its choices.
-    :raises AirflowFailException: the arguments are wrong, the outputs are too large, or the principal's role
-        lacks an action: a retry would not help.
+    :raises AirflowFailException: the arguments are wrong or hold a secret, the outputs are too large, or the
+        principal's role lacks an action: a retry would not help.
     :raises JobFailed: the job did not end as it should.
     :raises SignInError: no token could be had; says at which step.
     """
@@ -108,6 +110,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         cleanup: Cleanup = "keep",
         skip_on_exit_code: int | Collection[int] | None = None,
         fail_on_exit_code: int | Collection[int] | None = None,
+        allow_secrets_in_job: bool = False,
         wait_for_completion: bool = True,
         poll_interval: float = 30.0,
         cancel_on_kill: bool = True,
@@ -131,6 +134,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         self.cleanup = cleanup
         self.skip_on_exit_code = skip_on_exit_code
         self.fail_on_exit_code = fail_on_exit_code
+        self.allow_secrets_in_job = allow_secrets_in_job
         self.wait_for_completion = wait_for_completion
         self.poll_interval = poll_interval
         self.cancel_on_kill = cancel_on_kill
