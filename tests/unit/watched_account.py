@@ -10,13 +10,16 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-from airflow_provider_batchad.errors import BatchAdError, NotFound
+import pytest
+
+from airflow_provider_batchad.errors import BatchAdError, NotFound, ServiceUnavailable
 from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse, run
 from airflow_provider_batchad.jobs.waiting import Wait, Waited, WaitResult
 from airflow_provider_batchad.jobs.watching import Outcome, Waiter, Watch
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 PAGE = 1000
+MANY = [f"j{number:04}" for number in range(1000)]
 
 
 class Account:
@@ -118,3 +121,23 @@ def _kind(request: BatchRequest) -> str:
         return request.operation
     where = request.query.get("$filter") or request.path
     return "completed" if where.startswith("state eq") else "unfinished"
+
+
+def busy(retry_after: float | None = None) -> ServiceUnavailable:
+    return ServiceUnavailable("busy", operation="List Jobs", status=429, retry_after_seconds=retry_after)
+
+
+@pytest.fixture
+def account() -> Account:
+    return Account()
+
+
+@pytest.fixture
+def many(account: Account) -> Account:
+    """A thousand waiters that began together and have been told nothing for a while."""
+    account.put(*MANY)
+    for job_id in MANY:
+        account.wait_for(job_id)
+    account.pass_time(600)
+    assert account.told == {}
+    return account
