@@ -39,7 +39,7 @@ CONFIG = LocalAzureConfig(
 )
 
 
-def eventually(ask: Callable[[], T], *, seconds: float = 20.0) -> T:
+def eventually(ask: Callable[[], T | None], *, seconds: float = 20.0) -> T:
     """What ``ask`` answers as soon as it is true."""
     deadline = time.monotonic() + seconds
     while not (answer := ask()):
@@ -134,9 +134,7 @@ class Batch:
             job = self.client.get_job(job_id)
             return job if job.state == state else None
 
-        found = eventually(look)
-        assert found is not None
-        return found
+        return eventually(look)
 
     def read(self, job_id: str, task_id: str, path: str = "stdout.txt") -> bytes:
         return b"".join(self.client.download_task_file(job_id, task_id, path))

@@ -20,7 +20,8 @@ class Pushed(dict[str, Any]):
         self[key] = value
 
 
-def context_of(operator: AzureBatchSubmitJobOperator, *, number: int = 1) -> dict[str, Any]:
+def context_of(operator: AzureBatchSubmitJobOperator, *, number: int = 1) -> Any:
+    """What Airflow hands over, as far as the operator reads it."""
     pushed = Pushed()
     ti = SimpleNamespace(
         id=uuid.uuid4(),
@@ -43,16 +44,16 @@ def operator_of(**arguments: Any) -> AzureBatchSubmitJobOperator:
     return AzureBatchSubmitJobOperator(task_id="t", **given)
 
 
-def submit(operator: AzureBatchSubmitJobOperator, context: dict[str, Any]) -> dict[str, Any]:
+def submit(operator: AzureBatchSubmitJobOperator, context: Any) -> dict[str, Any]:
     """Defer, and hand over what the operator resumes with: the job's id, and its own keywords."""
     operator.deferrable = True
     with pytest.raises(TaskDeferred) as deferred:
         operator.execute(context)
     _, arguments = deferred.value.trigger.serialize()
-    return {"job_id": arguments["job_id"], **deferred.value.kwargs}
+    return {"job_id": arguments["job_id"], **(deferred.value.kwargs or {})}
 
 
-def resume(operator: AzureBatchSubmitJobOperator, context: dict[str, Any], status: str, job: Any) -> Any:
+def resume(operator: AzureBatchSubmitJobOperator, context: Any, status: str, job: Any) -> Any:
     event = {"status": status, "job_id": job["job_id"], "message": "told so"}
     return operator.execute_complete(
         context, event, deadline=job["deadline"], etag=job["etag"], earlier=job["earlier"]

@@ -66,7 +66,7 @@ def test_hook_runs_a_job_with_an_account_key(tmp_path: Path) -> None:
         "output": "from the hook\n",
     }
     assert {entry.principal for entry in asked} == {"shared key"}
-    assert sorted(entry.code for entry in asked if entry.status == 409) == [
+    assert sorted(str(entry.code) for entry in asked if entry.status == 409) == [
         "JobExists",
         "TaskExists",
         "TaskExists",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 from azure.batch import models
@@ -108,7 +110,7 @@ def test_peer_takes_a_pool_without_a_usable_node_for_ready(both: Both) -> None:
 
 @pytest.mark.parametrize("config", [CONTRIBUTOR])
 def test_peer_publisher_as_it_is_documented_finds_no_image(both: Both) -> None:
-    given = {"use_latest_verified_vm_image_and_sku": True, "vm_publisher": "Canonical"}
+    given: dict[str, Any] = {"use_latest_verified_vm_image_and_sku": True, "vm_publisher": "Canonical"}
     seen = both.peer.run(sku_starts_with="22", **given)
     assert seen.error == "IndexError"
     assert both.statuses("List Supported Images") == [200]

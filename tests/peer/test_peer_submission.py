@@ -107,12 +107,12 @@ def _submitted(both: Both) -> str | None:
     return both.only_job() if both.entries("Update Job") else None
 
 
-async def _finished(running: Future[Any], operator: Any, context: dict[str, Any]) -> Any:
+async def _finished(running: Future[Any], operator: Any, context: Any) -> Any:
     try:
         return running.result(60)
     except TaskDeferred as deferred:
         event = await anext(deferred.trigger.run())
-        return operator.execute_complete(context, event.payload, **deferred.kwargs)
+        return operator.execute_complete(context, event.payload, **(deferred.kwargs or {}))
 
 
 @pytest.fixture
@@ -145,6 +145,7 @@ def test_peer_retries_of_a_batch_task_are_not_sent(both: Both) -> None:
     command, runs = counted(both.folder, "exit 1")
     assert both.peer.run(batch_task_command_line=command, batch_max_retries=3).error == "RuntimeError"
     task = both.batch.client.get_task("peer", "a")
+    assert task.constraints is not None
     assert task.constraints.max_task_retry_count == 0
     assert lines_of(runs) == 1
 
@@ -183,7 +184,8 @@ def test_our_task_takes_what_the_rest_api_takes_as_templates(both: Both) -> None
         outputs="r.txt",
     )
     context = context_of(operator)
-    operator.render_template_fields({**context, "year": 2012})
+    context["year"] = 2012
+    operator.render_template_fields(context)
     assert operator.execute(context) == ["0\n", "2012\n"]
     assert both.batch.client.get_job(both.only_job()).priority == 7
 

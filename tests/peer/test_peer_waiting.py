@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -16,7 +16,7 @@ from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig, WorkloadIdentityConfig
 from airflow_provider_batchad.local.shared_key import KeyName
 from airflow_provider_batchad.triggers import AzureBatchJobTrigger
-from tests.contract.batch_fixtures import eventually, shell
+from tests.contract.batch_fixtures import eventually, info, shell
 from tests.contract.operator_runs import context_of, operator_of
 from tests.peer.peer_runs import Both, beside
 
@@ -43,7 +43,7 @@ def test_peer_fails_for_a_neighbours_task_in_its_job(both: Both) -> None:
     both.batch.finished("peer", "theirs")
     seen = both.peer.run()
     assert (seen.error, "['theirs']" in seen.sentence) == ("RuntimeError", True)
-    assert both.batch.finished("peer", "a").execution_info.exit_code == 0
+    assert info(both.batch.finished("peer", "a")).exit_code == 0
 
 
 def test_our_verdict_is_of_our_tasks_alone(both: Both) -> None:
@@ -102,7 +102,7 @@ def test_peer_signs_in_for_each_waiting_task(both: Both) -> None:
 
 
 @asynccontextmanager
-async def our_triggers(both: Both, count: int) -> AsyncIterator[list[asyncio.Future[Any]]]:
+async def our_triggers(both: Both, count: int) -> AsyncIterator[Sequence[asyncio.Future[Any]]]:
     """Our triggers of as many jobs in one loop, as in one triggerer."""
     job_ids = await asyncio.to_thread(jobs_that_wait, both, count)
     triggers = [AzureBatchJobTrigger("batchad_default", job_id, 1.0) for job_id in job_ids]
@@ -230,7 +230,7 @@ async def test_our_secret_that_is_replaced_while_it_waits_is_read_again(both: Bo
     told.touch()
     event = await asyncio.wait_for(waiting, 60)
     returned = await asyncio.to_thread(
-        operator.execute_complete, context, event.payload, **deferred.value.kwargs
+        operator.execute_complete, context, event.payload, **(deferred.value.kwargs or {})
     )
     assert returned["succeeded"] == 1
     assert [entry.status for entry in both.azure.ledger.entries(service="entra") if entry.status >= 400]
