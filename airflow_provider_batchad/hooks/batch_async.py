@@ -10,7 +10,7 @@ from airflow_provider_batchad.hooks.batch import AzureBatchAdHook
 from airflow_provider_batchad.jobs.rest import BatchRequest, Pause
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from azure.batch.aio import BatchClient
 
@@ -105,8 +105,11 @@ class AzureBatchAdAsyncHook:
                 error, request, connection.account_url, principal
             ) from None  # the SDKs' own texts repeat what was sent or read
 
-    async def run(self, steps: Steps[T]) -> T:
-        """Run steps of :mod:`~airflow_provider_batchad.jobs` to their end."""
+    async def run(self, steps: Steps[T], pause: Callable[[float], Awaitable[object]] = asyncio.sleep) -> T:
+        """Run steps of :mod:`~airflow_provider_batchad.jobs` to their end.
+
+        :param pause: waits so many seconds between two requests; may raise to stop.
+        """
         answer: BatchResponse | None = None
         error: Exception | None = None
         while True:
@@ -117,7 +120,7 @@ class AzureBatchAdAsyncHook:
             answer = error = None
             try:
                 if isinstance(step, Pause):
-                    await asyncio.sleep(step.seconds)
+                    await pause(step.seconds)
                 elif isinstance(step, BatchRequest):
                     answer = await self.send(step)
                 else:

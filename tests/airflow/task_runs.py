@@ -20,15 +20,18 @@ if TYPE_CHECKING:
 TRIGGERS_ARE_TOLD = hasattr(BaseTrigger, "on_kill")
 
 
-def eventually(condition: Callable[[], Any], seconds: float, what: str) -> Any:
-    """The first true answer."""
+def eventually(condition: Callable[[], Any], seconds: float, what: str, *, every: float = 0.25) -> Any:
+    """The first true answer.
+
+    :param every: seconds between two looks; each costs Airflow's web server something.
+    """
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
         if found:
             return found
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.25)
+        time.sleep(every)
 
 
 def patiently(ask: Callable[[], Any]) -> Any:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import pytest
 
 from airflow_provider_batchad.local.client_settings import describe_connection
 from airflow_provider_batchad.local.config import AIRFLOW_APPLICATION
+from tests.airflow.task_runs import eventually
 
 if TYPE_CHECKING:
     from tests.airflow.conftest import Deployment
@@ -80,13 +80,13 @@ def test_twenty_deferred_tasks_outlive_the_rotation_of_their_secret(
         assert not [state for state in states if state[0] in ("failed", "up_for_retry")]
         return states == [("deferred", 1)] * COUNT
 
-    slowly(all_wait, seconds=150)
+    eventually(all_wait, 150, "all wait", every=0.5)
     # The next token is asked for by the triggerer, which then holds the old secret.
     waiting = azure.ledger.last_sequence
-    slowly(lambda: 200 in token_statuses(deployment, waiting), seconds=60)
+    eventually(lambda: 200 in token_statuses(deployment, waiting), 60, "they have a token", every=0.5)
     rotated = rotate(deployment, secret_name)
-    slowly(lambda: 401 in token_statuses(deployment, rotated), seconds=60)
-    slowly(lambda: token_statuses(deployment, rotated)[-1] == 200, seconds=60)
+    eventually(lambda: 401 in token_statuses(deployment, rotated), 60, "the old secret is refused", every=0.5)
+    eventually(lambda: token_statuses(deployment, rotated)[-1] == 200, 60, "the new one is taken", every=0.5)
     gate.touch()
     assert deployment.wait_for_run("rotation", run_id) == "success"
     assert task_states(deployment, "rotation", run_id) == [("success", 1)] * COUNT
@@ -105,11 +105,3 @@ def rotate(deployment: Deployment, secret_name: str) -> int:
     sequence = azure.ledger.last_sequence
     azure.directory.revoke_secret(CLIENT_ID, old.key_id)
     return sequence
-
-
-def slowly(ask: Callable[[], bool], *, seconds: float) -> None:
-    """Wait until it is true; twice a second, since each look costs Airflow's web server something."""
-    deadline = time.monotonic() + seconds
-    while not ask():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.5)

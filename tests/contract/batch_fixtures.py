@@ -6,13 +6,16 @@ import itertools
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import pytest
 import requests
 from azure.batch import BatchClient, models
+from azure.batch.aio import BatchClient as AsyncBatchClient
 from azure.identity import ClientSecretCredential
+from azure.identity.aio import ClientSecretCredential as AsyncClientSecretCredential
 
 from airflow_provider_batchad.local.config import (
     BATCH_RESOURCE,
@@ -51,6 +54,27 @@ def eventually(ask: Callable[[], T | None], *, seconds: float = 20.0) -> T:
 
 def shell(script: str) -> str:
     return f"/bin/sh -c {shlex.quote(script)}"
+
+
+@asynccontextmanager
+async def aio_client(batch: Batch) -> AsyncIterator[AsyncBatchClient]:
+    """Microsoft's asynchronous client of the same account."""
+    azure = batch.azure
+    application = azure.config.applications[0]
+    registered = azure.directory.application(application.client_id)
+    assert registered is not None
+    ca_file = os.fspath(azure.ca_file)
+    async with (
+        AsyncClientSecretCredential(
+            azure.config.tenant.id,
+            application.client_id,
+            registered.secrets[0].value,
+            authority=azure.endpoints.entra,
+            connection_verify=ca_file,
+        ) as credential,
+        AsyncBatchClient(batch.url, credential, connection_verify=ca_file, retry_total=0) as client,
+    ):
+        yield client
 
 
 def info(task: models.BatchTask) -> models.BatchTaskExecutionInfo:

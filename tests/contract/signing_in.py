@@ -16,7 +16,12 @@ from airflow_provider_batchad.clouds import parse_custom_clouds
 from airflow_provider_batchad.connection import BatchConnection
 from airflow_provider_batchad.identity.surroundings import Surroundings
 from airflow_provider_batchad.identity.tokens import TokenCallback
-from airflow_provider_batchad.local.client_settings import CLOUD_NAME, describe_cloud, describe_connection
+from airflow_provider_batchad.local.client_settings import (
+    CLOUD_NAME,
+    client_environment,
+    describe_cloud,
+    describe_connection,
+)
 from airflow_provider_batchad.local.config import BATCH_RESOURCE, LocalAzureConfig
 from airflow_provider_batchad.local.entra.tokens import Principal
 from airflow_provider_batchad.local.machine.identity import APP_SERVICE_PATH
@@ -93,6 +98,15 @@ def running(monkeypatch: pytest.MonkeyPatch, config: LocalAzureConfig | None = N
     with LocalAzure(config) as azure:
         be_the_machine(monkeypatch, azure)
         yield SigningIn(azure)
+
+
+@contextmanager
+def connected(monkeypatch: pytest.MonkeyPatch, config: LocalAzureConfig | None = None) -> Iterator[SigningIn]:
+    """The same, and this process has an Airflow's connection to it: ``batchad_default``."""
+    with running(monkeypatch, config) as signing_in:
+        for name, value in client_environment(signing_in.azure).items():
+            monkeypatch.setenv(name, value)
+        yield signing_in
 
 
 def be_the_machine(monkeypatch: pytest.MonkeyPatch, azure: LocalAzure) -> None:

@@ -29,9 +29,7 @@ def start(config: LocalAzureConfig) -> LocalAzure:
         except PortTaken:
             return None
 
-    azure = eventually(try_once, seconds=60)
-    assert azure is not None
-    return azure
+    return eventually(try_once, seconds=60)
 
 
 @contextmanager
@@ -46,7 +44,7 @@ def started(config: LocalAzureConfig) -> Iterator[LocalAzure]:
 
 @contextmanager
 def vault_of(azure: LocalAzure) -> Iterator[SecretClient]:
-    """The vault for the machine, which may do everything there."""
+    """The vault, as the machine's identity."""
     ca_file = os.fspath(azure.ca_file)
     with (
         ManagedIdentityCredential(connection_verify=ca_file) as credential,

@@ -13,9 +13,9 @@ import pytest
 from airflow_provider_batchad.errors import BatchAdError, CredentialRefused
 from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, AzureBatchAdHook
 from airflow_provider_batchad.jobs import requests
-from airflow_provider_batchad.local.client_settings import client_environment, describe_connection
+from airflow_provider_batchad.local.client_settings import describe_connection
 from airflow_provider_batchad.local.config import LocalAzureConfig
-from tests.contract.signing_in import SigningIn, running
+from tests.contract.signing_in import SigningIn, connected
 
 LIST = requests.list_jobs(select="id", page_size=1)
 
@@ -45,9 +45,7 @@ class Admin:
 
 @pytest.fixture
 def admin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Admin]:
-    with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
-        for name, value in client_environment(signing_in.azure).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
         admin = Admin(signing_in, monkeypatch)
         admin.save(signing_in.secret)
         yield admin

@@ -22,9 +22,9 @@ from airflow_provider_batchad.access.operations import OPERATIONS, Operation
 from airflow_provider_batchad.errors import UndeclaredRequest
 from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, AzureBatchAdHook
 from airflow_provider_batchad.jobs import requests
-from airflow_provider_batchad.local.client_settings import client_environment, describe_connection
+from airflow_provider_batchad.local.client_settings import describe_connection
 from airflow_provider_batchad.local.config import LocalAzureConfig
-from tests.contract.signing_in import SigningIn, running
+from tests.contract.signing_in import SigningIn, connected
 
 Ask = Callable[[Operation, frozenset[str]], None]
 VERSION = "api-version=2025-06-01"
@@ -34,9 +34,7 @@ VERSION = "api-version=2025-06-01"
 def signing_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningIn]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         config = LocalAzureConfig(port=0, state_dir=tmp_path_factory.mktemp("azure"))
-        with running(monkeypatch, config) as signing_in:
-            for name, value in client_environment(signing_in.azure).items():
-                monkeypatch.setenv(name, value)
+        with connected(monkeypatch, config) as signing_in:
             yield signing_in
 
 

@@ -27,11 +27,10 @@ from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, AzureBatchAdHo
 from airflow_provider_batchad.identity.patience import Patience
 from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse
-from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.local.faults import FaultRule
 from tests.contract.batch_fixtures import eventually
-from tests.contract.signing_in import SigningIn, running
+from tests.contract.signing_in import SigningIn, connected
 
 Send = Callable[[BatchRequest], BatchResponse]
 DECLARED = ("jobs/read", "jobs/write")
@@ -41,9 +40,7 @@ NEW_JOB = {"id": "j1", "poolInfo": {"poolId": "cpu"}}
 @pytest.fixture
 def signing_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SigningIn]:
     # A directory of its own keeps the CA file where it is when local Azure stops.
-    with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
-        for name, value in client_environment(signing_in.azure).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
         yield signing_in
 
 

@@ -3,35 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 
 import pytest
 from azure.batch import models
 from azure.batch.aio import BatchClient
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.identity.aio import ClientSecretCredential
 
-from tests.contract.batch_fixtures import Batch
+from tests.contract.batch_fixtures import Batch, aio_client
 
 
 @pytest.fixture
 async def client(batch: Batch) -> AsyncIterator[BatchClient]:
-    azure = batch.azure
-    application = azure.config.applications[0]
-    registered = azure.directory.application(application.client_id)
-    assert registered is not None
-    ca_file = os.fspath(azure.ca_file)
-    async with (
-        ClientSecretCredential(
-            azure.config.tenant.id,
-            application.client_id,
-            registered.secrets[0].value,
-            authority=azure.endpoints.entra,
-            connection_verify=ca_file,
-        ) as credential,
-        BatchClient(batch.url, credential, connection_verify=ca_file, retry_total=0) as client,
-    ):
+    async with aio_client(batch) as client:
         yield client
 
 

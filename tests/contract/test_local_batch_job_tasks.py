@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,10 +126,12 @@ def test_job_that_used_no_node_is_released_nowhere(batch: Batch) -> None:
     assert statuses(batch, job_id) == []
 
 
-def test_status_list_is_paged_filtered_and_selected(batch: Batch) -> None:
+def test_status_list_is_paged_filtered_and_selected(batch: Batch, tmp_path: Path) -> None:
     job_id = batch.create_job(job_preparation_task=preparation("true"))
     for number in range(8):
-        batch.add(job_id, f"t{number}", shell("sleep 0.3"))
+        batch.add(job_id, f"t{number}", shell(f"until test -e {tmp_path}/go; do sleep 0.02; done"))
+    eventually(lambda: len(statuses(batch, job_id)) == 2)
+    (tmp_path / "go").touch()
     for number in range(8):
         batch.finished(job_id, f"t{number}")
     path = f"/jobs/{job_id}/jobpreparationandreleasetaskstatus"

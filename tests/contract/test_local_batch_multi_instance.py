@@ -9,11 +9,9 @@ from typing import Any
 
 import pytest
 from azure.batch import models
-from azure.batch.aio import BatchClient as AsyncBatchClient
 from azure.core.exceptions import HttpResponseError
-from azure.identity.aio import ClientSecretCredential as AsyncClientSecretCredential
 
-from tests.contract.batch_fixtures import Batch, eventually, failure, info, shell
+from tests.contract.batch_fixtures import Batch, aio_client, eventually, failure, info, shell
 from tests.contract.pool_fixtures import create_pool, nodes_in
 from tests.contract.test_local_batch_members import check
 from tests.contract.test_local_batch_transfers import put
@@ -268,19 +266,5 @@ def test_slots_must_not_be_said_and_the_count_must_be_one_at_least(batch: Batch,
 async def test_subtasks_are_listed_by_the_asynchronous_client_too(batch: Batch, pool: str) -> None:
     job_id = batch.create_job(pool)
     batch.run(job_id, "t", "/bin/true", **instances(3))
-    azure = batch.azure
-    application = azure.config.applications[0]
-    registered = azure.directory.application(application.client_id)
-    assert registered is not None
-    ca_file = os.fspath(azure.ca_file)
-    async with (
-        AsyncClientSecretCredential(
-            azure.config.tenant.id,
-            application.client_id,
-            registered.secrets[0].value,
-            authority=azure.endpoints.entra,
-            connection_verify=ca_file,
-        ) as credential,
-        AsyncBatchClient(batch.url, credential, connection_verify=ca_file) as client,
-    ):
+    async with aio_client(batch) as client:
         assert [one.id async for one in client.list_subtasks(job_id, "t")] == [1, 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 from azure.batch import models
@@ -73,19 +74,21 @@ def test_resize_changes_both_kinds_of_nodes(batch: Batch) -> None:
     [("requeue", "active", 1), ("terminate", "completed", 0), ("taskcompletion", "completed", 0)],
 )
 def test_shrinking_pool_does_with_its_tasks_as_it_is_told(
-    batch: Batch, option: str, state: str, requeues: int
+    batch: Batch, option: str, state: str, requeues: int, tmp_path: Path
 ) -> None:
     pool_id = create_pool(batch)
     job_id = batch.create_job(pool_id)
-    command = "sleep 0.5" if option == "taskcompletion" else "sleep 100"
-    batch.add(job_id, "t", shell(command))
+    batch.add(job_id, "t", shell(f"until test -e {tmp_path}/go; do sleep 0.02; done"))
     batch.running(job_id, "t")
     steady(batch, pool_id)
-    batch.client.begin_resize_pool(
+    resizing = batch.client.begin_resize_pool(
         pool_id,
         models.BatchPoolResizeOptions(target_dedicated_nodes=0, node_deallocation_option=option),
         polling_interval=0.02,
-    ).result()
+    )
+    if option == "taskcompletion":
+        (tmp_path / "go").touch()
+    resizing.result()
     pool_when(batch, pool_id, lambda pool: pool.current_dedicated_nodes == 0)
     task = batch.client.get_task(job_id, "t")
     assert (task.state, task.execution_info.requeue_count) == (state, requeues)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +23,7 @@ from airflow_provider_batchad.local.faults import FaultRule
 from airflow_provider_batchad.local.management import errors as management_errors
 from airflow_provider_batchad.local.server import LocalAzure
 from tests.contract.management_fixtures import Manager, managing
+from tests.contract.state_fixtures import vault_of
 
 BATCH_SCOPE: Final = "https://batch.core.windows.net//.default"
 FOREIGN: Final = TenantConfig(
@@ -176,16 +176,6 @@ def test_azure_identity_says_the_number(local_azure: LocalAzure) -> None:
         pytest.raises(ClientAuthenticationError, match="AADSTS7000215: Invalid client secret provided"),
     ):
         credential.get_token(BATCH_SCOPE)
-
-
-@contextmanager
-def vault_of(azure: LocalAzure) -> Iterator[SecretClient]:
-    trust: dict[str, Any] = {"connection_verify": os.fspath(azure.ca_file), "retry_total": 0}
-    with (
-        ManagedIdentityCredential(**trust) as machine,
-        SecretClient(azure.endpoints.keyvault, machine, verify_challenge_resource=False, **trust) as client,
-    ):
-        yield client
 
 
 VAULT: Final[dict[tuple[int, str, str | None], Callable[[LocalAzure, SecretClient], object]]] = {

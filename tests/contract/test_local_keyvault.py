@@ -17,6 +17,7 @@ from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
 
 from airflow_provider_batchad.local.faults import FaultRule
 from airflow_provider_batchad.local.server import LocalAzure
+from tests.contract.state_fixtures import vault_of
 
 RECORDED: list[dict[str, Any]] = json.loads(
     Path(__file__).with_name("recordings").joinpath("keyvault.json").read_text()
@@ -27,17 +28,7 @@ VAULT_RESOURCE = "https://vault.azure.net"
 @pytest.fixture
 def secrets(machine: LocalAzure) -> Iterator[SecretClient]:
     """The vault, as the machine's identity: it may read."""
-    ca_file = str(machine.ca_file)
-    with (
-        ManagedIdentityCredential(connection_verify=ca_file) as credential,
-        SecretClient(
-            machine.endpoints.keyvault,
-            credential,
-            verify_challenge_resource=False,
-            connection_verify=ca_file,
-            retry_total=0,
-        ) as client,
-    ):
+    with vault_of(machine) as client:
         yield client
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import requests
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.identity import ManagedIdentityCredential
 from azure.identity.aio import ManagedIdentityCredential as AsyncManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, p
 from airflow_provider_batchad.local.config import AssignmentConfig, LocalAzureConfig
 from airflow_provider_batchad.local.keyvault.certificates import CertificateFormat, CertificateIssuer
 from airflow_provider_batchad.local.server import LocalAzure
+from tests.contract.state_fixtures import vault_of
 
 NAME = "batch-client-secret"
 
@@ -36,17 +36,7 @@ def local_azure_config() -> LocalAzureConfig:
 @pytest.fixture
 def secrets(machine: LocalAzure) -> Iterator[SecretClient]:
     """The vault, as a Key Vault Secrets Officer."""
-    ca_file = str(machine.ca_file)
-    with (
-        ManagedIdentityCredential(connection_verify=ca_file) as credential,
-        SecretClient(
-            machine.endpoints.keyvault,
-            credential,
-            verify_challenge_resource=False,
-            connection_verify=ca_file,
-            retry_total=0,
-        ) as client,
-    ):
+    with vault_of(machine) as client:
         yield client
 
 

@@ -88,7 +88,11 @@ def test_end_disabling_and_removal_of_jobs_are_carried_through(config: LocalAzur
     restarted(config, before, after)
 
 
-def test_resizes_removals_and_new_nodes_of_pools_are_carried_through(config: LocalAzureConfig) -> None:
+def test_resizes_removals_and_new_nodes_of_pools_are_carried_through(
+    config: LocalAzureConfig, tmp_path: Path
+) -> None:
+    gate = tmp_path / "go"
+
     def before(batch: Batch) -> None:
         assert batch.send("POST", "/pools/cpu/resize", {"targetDedicatedNodes": 5}).status_code == 202
         assert batch.send("DELETE", "/pools/one").status_code == 202
@@ -97,7 +101,10 @@ def test_resizes_removals_and_new_nodes_of_pools_are_carried_through(config: Loc
             "vmSize": "standard_d2s_v3",
             "virtualMachineConfiguration": MACHINE,
             "targetDedicatedNodes": 1,
-            "startTask": {"commandLine": "/bin/sh -c 'sleep 1; echo ready'", "waitForSuccess": True},
+            "startTask": {
+                "commandLine": f"/bin/sh -c 'until test -e {gate}; do sleep 0.02; done'",
+                "waitForSuccess": True,
+            },
         }
         assert batch.send("POST", "/pools", pool).status_code == 201
 
@@ -105,6 +112,7 @@ def test_resizes_removals_and_new_nodes_of_pools_are_carried_through(config: Loc
         def idle(pool_id: str) -> int:
             return [node.state for node in batch.client.list_nodes(pool_id)].count("idle")
 
+        gate.touch()
         eventually(lambda: idle("cpu") == 5)
         eventually(lambda: batch.client.get_pool("cpu").allocation_state == "steady")
         eventually(lambda: status(batch, "/pools/one") == 404)

@@ -16,12 +16,11 @@ from airflow.triggers.base import TriggerEvent
 
 from airflow_provider_batchad.errors import JobFailed
 from airflow_provider_batchad.hooks import AzureBatchAdHook
-from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.triggers import job as trigger_module
 from tests.contract.batch_fixtures import shell
 from tests.contract.operator_runs import context_of, operator_of
-from tests.contract.signing_in import SigningIn, running
+from tests.contract.signing_in import SigningIn, connected
 
 INTERVAL = 0.05
 
@@ -29,9 +28,7 @@ INTERVAL = 0.05
 @pytest.fixture
 def signing_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[SigningIn]:
     monkeypatch.setattr(trigger_module, "SETTLE_SECONDS", 0.0)
-    with running(monkeypatch, LocalAzureConfig(port=0)) as signing_in:
-        for name, value in client_environment(signing_in.azure).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, LocalAzureConfig(port=0)) as signing_in:
         yield signing_in
 
 

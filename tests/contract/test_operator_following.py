@@ -13,7 +13,6 @@ from azure.batch import models
 
 from airflow_provider_batchad.errors import JobFailed, OutputUnavailable
 from airflow_provider_batchad.hooks import AzureBatchAdHook
-from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import (
     DEFAULT_ASSIGNMENTS,
     AssignmentConfig,
@@ -22,7 +21,7 @@ from airflow_provider_batchad.local.config import (
 from airflow_provider_batchad.local.faults import FaultRule
 from tests.contract.batch_fixtures import eventually, shell
 from tests.contract.operator_runs import context_of, operator_of, resume, submit, wait_for_the_end
-from tests.contract.signing_in import SigningIn, running
+from tests.contract.signing_in import SigningIn, connected
 
 # The application may also take nodes out of a pool.
 CONFIG = LocalAzureConfig(
@@ -37,9 +36,7 @@ STEPS = "echo first >&2; echo begun; while ! test -e {go}; do sleep 0.05; done; 
 
 @pytest.fixture
 def signing_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[SigningIn]:
-    with running(monkeypatch, CONFIG) as signing_in:
-        for name, value in client_environment(signing_in.azure).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, CONFIG) as signing_in:
         yield signing_in
 
 

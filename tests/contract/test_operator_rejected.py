@@ -11,10 +11,9 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_batchad.errors import JobFailed
 from airflow_provider_batchad.hooks import AzureBatchAdHook
-from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from tests.contract.operator_runs import context_of, operator_of, submit, wait_for_the_end
-from tests.contract.signing_in import SigningIn, running
+from tests.contract.signing_in import SigningIn, connected
 
 # Batch takes a job action only in a job that says what a task failure does to it.
 BAD = {"exit_conditions": {"default": {"job_action": "terminate"}}}
@@ -22,9 +21,7 @@ BAD = {"exit_conditions": {"default": {"job_action": "terminate"}}}
 
 @pytest.fixture(autouse=True)
 def signing_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SigningIn]:
-    with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path / "state")) as signing_in:
-        for name, value in client_environment(signing_in.azure).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path / "state")) as signing_in:
         yield signing_in
 
 

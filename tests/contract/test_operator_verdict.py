@@ -13,19 +13,16 @@ from azure.core.exceptions import ResourceNotFoundError
 
 from airflow_provider_batchad.errors import JobFailed, OutputUnavailable
 from airflow_provider_batchad.hooks import AzureBatchAdHook
-from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.local.faults import FaultRule
 from tests.contract.batch_fixtures import eventually
 from tests.contract.operator_runs import context_of, operator_of, resume, submit, wait_for_the_end
-from tests.contract.signing_in import SigningIn, running
+from tests.contract.signing_in import SigningIn, connected
 
 
 @pytest.fixture
 def signing_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SigningIn]:
-    with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path / "state")) as signing_in:
-        for name, value in client_environment(signing_in.azure).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path / "state")) as signing_in:
         yield signing_in
 
 

@@ -14,10 +14,9 @@ from airflow_provider_batchad.cli import main
 from airflow_provider_batchad.hooks import AzureBatchAdHook, orphans, task_instances
 from airflow_provider_batchad.jobs.naming import TaskInstanceName, job_prefix
 from airflow_provider_batchad.jobs.orphans import KnownTaskInstance, TaskInstanceKey
-from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from tests.contract.operator_runs import context_of, operator_of, submit
-from tests.contract.signing_in import SigningIn, running
+from tests.contract.signing_in import SigningIn, connected
 
 KEY: TaskInstanceKey = ("d", "r", "t", -1)
 STARTED = "2026-01-01T00:00:00+00:00"
@@ -26,9 +25,7 @@ SLEEPING = "/bin/sleep 60"
 
 @pytest.fixture
 def signing_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SigningIn]:
-    with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path / "state")) as signing_in:
-        for name, value in client_environment(signing_in.azure).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path / "state")) as signing_in:
         yield signing_in
 
 

@@ -14,7 +14,6 @@ from airflow_provider_batchad.access.actions import Action, short_name
 from airflow_provider_batchad.cli import main
 from airflow_provider_batchad.errors import Conflict, Unreachable
 from airflow_provider_batchad.local.access import Permission, Role
-from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig, stable_id
 from airflow_provider_batchad.local.faults import FaultRule
 from airflow_provider_batchad.operators import (
@@ -23,7 +22,7 @@ from airflow_provider_batchad.operators import (
     AzureBatchResizePoolOperator,
 )
 from tests.contract.batch_fixtures import eventually
-from tests.contract.signing_in import SigningIn, running
+from tests.contract.signing_in import SigningIn, connected
 
 CONNECTION = "batchad_default"
 POOL: dict[str, Any] = {
@@ -43,9 +42,7 @@ POOL: dict[str, Any] = {
 
 @pytest.fixture
 def signing_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SigningIn]:
-    with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
-        for name, value in client_environment(signing_in.azure).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
         hold(signing_in, Action.POOLS_WRITE, Action.POOLS_DELETE, Action.POOLS_READ)
         yield signing_in
 

@@ -11,10 +11,9 @@ from airflow_provider_batchad.access.preflight import Held
 from airflow_provider_batchad.errors import AccountRefusedToken
 from airflow_provider_batchad.hooks.preflight import run_preflight
 from airflow_provider_batchad.local.access import DenyAssignment, Permission, Role
-from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig, stable_id
 from airflow_provider_batchad.local.faults import FaultRule
-from tests.contract.signing_in import SigningIn, running
+from tests.contract.signing_in import SigningIn, connected
 
 WRITE = Permission(data_actions=("Microsoft.Batch/batchAccounts/jobs/write",))
 READ_ROLES = Permission(actions=("Microsoft.Authorization/*/read",))
@@ -25,9 +24,7 @@ NEED = Need.of(DataAction.JOBS_WRITE)
 def signing_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningIn]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         config = LocalAzureConfig(port=0, state_dir=tmp_path_factory.mktemp("azure"))
-        with running(monkeypatch, config) as signing_in:
-            for name, value in client_environment(signing_in.azure).items():
-                monkeypatch.setenv(name, value)
+        with connected(monkeypatch, config) as signing_in:
             yield signing_in
 
 

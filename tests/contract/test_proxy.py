@@ -25,11 +25,11 @@ from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, AzureBatchAdHo
 from airflow_provider_batchad.hooks.login import LoginFailed, log_in
 from airflow_provider_batchad.identity.unreachable import chain_of
 from airflow_provider_batchad.jobs import requests
-from airflow_provider_batchad.local.client_settings import client_environment, describe_connection
+from airflow_provider_batchad.local.client_settings import describe_connection
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from tests.canaries.plugin import canaries_of
 from tests.contract.connect_proxy import ConnectProxy
-from tests.contract.signing_in import SigningIn, running
+from tests.contract.signing_in import SigningIn, connected
 from tests.contract.ways import WITHOUT_VAULT
 
 Ask = Callable[[], int]
@@ -38,9 +38,7 @@ ON_THE_WAY = ("identity", "keyvault", "entra", "batch")
 
 @pytest.fixture(autouse=True)
 def signing_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SigningIn]:
-    with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
-        for name, value in client_environment(signing_in.azure).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
         for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
             monkeypatch.delenv(name)
         yield signing_in

@@ -14,22 +14,20 @@ from airflow.providers.common.compat.connection import get_async_connection
 
 from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, shared, shared_lookup
 from airflow_provider_batchad.jobs import requests
-from airflow_provider_batchad.local.client_settings import client_environment, describe_connection
+from airflow_provider_batchad.local.client_settings import describe_connection
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.local.faults import FaultRule
 from airflow_provider_batchad.triggers import AzureBatchJobTrigger, job
 from tests.contract.batch_fixtures import eventually
-from tests.contract.signing_in import SigningIn, running
+from tests.contract.signing_in import SigningIn, connected
 
 LIST = requests.list_jobs(select="id", page_size=1)
 
 
 @pytest.fixture
 def signing_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SigningIn]:
-    with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
+    with connected(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
         described = describe_connection(signing_in.azure)
-        for name, value in client_environment(signing_in.azure).items():
-            monkeypatch.setenv(name, value)
         monkeypatch.setenv("AIRFLOW_CONN_THE_SAME", json.dumps(described))
         monkeypatch.setenv(
             "AIRFLOW_CONN_LENIENT",

@@ -17,9 +17,8 @@ from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse, run
 from airflow_provider_batchad.jobs.spec import JobSpec, build_job
 from airflow_provider_batchad.jobs.submission import Submitted, submit, terminate
 from airflow_provider_batchad.jobs.waiting import Wait, WaitResult, wait_for_end
-from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig
-from tests.contract.signing_in import running
+from tests.contract.signing_in import connected
 from tests.unit.tries import PREFIX, plan_of, spec_of
 
 # Long enough for its job to stay active until it is ended.
@@ -29,11 +28,11 @@ WAITING = build_job(pool_id="cpu", tasks=None, command_line="/bin/sleep 600", jo
 @pytest.fixture
 def hook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[AzureBatchAdHook]:
     # A directory of its own keeps the CA file where it is when local Azure stops.
-    with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
-        for name, value in client_environment(signing_in.azure).items():
-            monkeypatch.setenv(name, value)
-        with AzureBatchAdHook(actions=("jobs/read", "jobs/write")) as hook:
-            yield hook
+    with (
+        connected(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)),
+        AzureBatchAdHook(actions=("jobs/read", "jobs/write")) as hook,
+    ):
+        yield hook
 
 
 def now() -> datetime:

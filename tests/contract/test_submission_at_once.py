@@ -15,13 +15,12 @@ from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, AzureBatchAdHo
 from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.jobs.adding import AT_ONCE, add_tasks
 from airflow_provider_batchad.jobs.outcome import list_tasks
-from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig, PoolConfig
 from airflow_provider_batchad.local.faults import FaultRule
 from airflow_provider_batchad.local.server import LocalAzure
 from airflow_provider_batchad.operators.kill_switch import Killed, KillSwitch
 from tests.contract.batch_fixtures import eventually
-from tests.contract.signing_in import running
+from tests.contract.signing_in import connected
 from tests.unit.tries import spec_of
 
 T = TypeVar("T")
@@ -35,9 +34,7 @@ ACTIONS = ("jobs/read", "jobs/write")
 def azure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[LocalAzure]:
     # No node: nothing runs, and the tasks stay to be counted.
     config = LocalAzureConfig(port=0, state_dir=tmp_path, pools=(PoolConfig(id="cpu", nodes=0),))
-    with running(monkeypatch, config) as signing_in:
-        for name, value in client_environment(signing_in.azure).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, config) as signing_in:
         yield signing_in.azure
 
 

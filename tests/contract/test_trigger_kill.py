@@ -13,18 +13,15 @@ from typing import Any
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 
-from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.triggers import AzureBatchJobTrigger, killed
 from tests.contract.operator_runs import context_of, operator_of, submit
-from tests.contract.signing_in import SigningIn, running
+from tests.contract.signing_in import SigningIn, connected
 
 
 @pytest.fixture
 def signing_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SigningIn]:
-    with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path / "state")) as signing_in:
-        for name, value in client_environment(signing_in.azure).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path / "state")) as signing_in:
         yield signing_in
 
 

@@ -12,12 +12,11 @@ import pytest
 from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, shared
 from airflow_provider_batchad.jobs import requests, watching
 from airflow_provider_batchad.jobs.waiting import Wait, Waited, WaitResult
-from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.local.faults import FaultRule
 from airflow_provider_batchad.triggers import AzureBatchJobTrigger, job
 from airflow_provider_batchad.triggers.watcher import JobWatcher
-from tests.contract.signing_in import SigningIn, running
+from tests.contract.signing_in import SigningIn, connected
 
 INTERVAL = 1.0
 
@@ -25,9 +24,7 @@ INTERVAL = 1.0
 @pytest.fixture
 def signing_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[SigningIn]:
     monkeypatch.setattr(job, "SETTLE_SECONDS", 0.0)
-    with running(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
-        for name, value in client_environment(signing_in.azure).items():
-            monkeypatch.setenv(name, value)
+    with connected(monkeypatch, LocalAzureConfig(port=0, state_dir=tmp_path)) as signing_in:
         yield signing_in
     assert shared._shared == {}
 

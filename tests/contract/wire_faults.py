@@ -16,7 +16,7 @@ import pytest
 from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, AzureBatchAdHook, clients
 from airflow_provider_batchad.jobs.naming import Attempt
 from airflow_provider_batchad.jobs.plan import Plan
-from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse, Pause, Steps
+from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse, Steps
 from airflow_provider_batchad.local.client_settings import (
     CLOUD_NAME,
     client_environment,
@@ -72,11 +72,10 @@ class Line:
         self._async_hook = _AsyncHook(self)
 
     def run(self, steps: Steps[T]) -> T:
-        """Run steps to their end, without sleeping, over whatever is in force."""
-        hastened = self._hastened(steps)
+        """Run steps to their end, over whatever is in force; only the test's clock passes in their pauses."""
         if self.way == "sync":
-            return self._hook.run(hastened)
-        return self._runner.run(self._async_hook.run(hastened))
+            return self._hook.run(steps, self._pass_time)
+        return self._runner.run(self._async_hook.run(steps, self._pass_time_on_loop))
 
     def close(self) -> None:
         """End its connections."""
@@ -104,23 +103,11 @@ class Line:
             return "dead"
         return "hasty" if self.fault == "hangs" else "batchad_default"
 
-    def _hastened(self, steps: Steps[T]) -> Steps[T]:
-        """The steps with pauses that only the clock of the test passes."""
-        answer: BatchResponse | None = None
-        error: Exception | None = None
-        while True:
-            try:
-                step = steps.throw(error) if error is not None else steps.send(answer)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-            answer = error = None
-            try:
-                if isinstance(step, Pause):
-                    self.now += timedelta(seconds=step.seconds)
-                else:
-                    answer = yield step
-            except Exception as exc:  # noqa: BLE001 - thrown back in, as the hooks do
-                error = exc
+    def _pass_time(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    async def _pass_time_on_loop(self, seconds: float) -> None:
+        self._pass_time(seconds)
 
 
 class _SyncHook(AzureBatchAdHook):

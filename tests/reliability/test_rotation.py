@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from airflow_provider_batchad.local.shared_key import KeyName
 from demo.airflow import AirflowSettings, Standalone
 from demo.airflow_api import AirflowApi
 from demo.processes import ProcessGroup
+from tests.airflow.task_runs import eventually
 from tests.reliability.waiting import DAG_COUNT, TRIGGERS_AT_ONCE, dag_ids, job_ids
 
 pytestmark = [pytest.mark.nightly, pytest.mark.timeout(1800)]
@@ -53,7 +53,8 @@ def api(azure: LocalAzure, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         airflow = Standalone(settings, group=group)
         airflow.start()
         airflow.wait_until_ready()
-        slowly(lambda: airflow.api.get("dags", limit=1)["total_entries"] == 2 * DAG_COUNT, seconds=300)
+        known = lambda: airflow.api.get("dags", limit=1)["total_entries"]  # noqa: E731 - read once below
+        eventually(lambda: known() == 2 * DAG_COUNT, 300, "Airflow knows the DAGs", every=0.5)
         yield airflow.api
 
 
@@ -84,15 +85,15 @@ def test_five_hundred_waiting_tasks_outlive_the_rotation_of_their_secret(
     for dag_id in dag_ids(name):
         api.post(f"dags/{dag_id}/dagRuns", {"logical_date": None})
 
-    slowly(lambda: states(api, name) == {"deferred": len(jobs)}, seconds=600)
+    eventually(lambda: states(api, name) == {"deferred": len(jobs)}, 600, "all wait", every=0.5)
     waiting = azure.ledger.last_sequence
-    slowly(lambda: 200 in token_statuses(azure, waiting), seconds=120)
+    eventually(lambda: 200 in token_statuses(azure, waiting), 120, "they have a token", every=0.5)
     rotated = rotate(azure, secret_name)
-    slowly(lambda: 401 in token_statuses(azure, rotated), seconds=120)
-    slowly(lambda: token_statuses(azure, rotated)[-1] == 200, seconds=60)
+    eventually(lambda: 401 in token_statuses(azure, rotated), 120, "the old secret is refused", every=0.5)
+    eventually(lambda: token_statuses(azure, rotated)[-1] == 200, 60, "the new one is taken", every=0.5)
     # The poll of them all asks with the new token.
     renewed = azure.ledger.last_sequence
-    slowly(lambda: polls(azure, renewed) >= 2, seconds=120)
+    eventually(lambda: polls(azure, renewed) >= 2, 120, "the new token is used", every=0.5)
     assert states(api, name) == {"deferred": len(jobs)}
 
     statuses = token_statuses(azure, rotated)
@@ -105,8 +106,8 @@ def test_five_hundred_waiting_tasks_outlive_the_rotation_of_their_secret(
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda job: end(client, job), jobs))
-    slowly(lambda: states(api, name).get("deferred") is None, seconds=300)
-    slowly(lambda: states(api, name) == {"success": len(jobs)}, seconds=120)
+    eventually(lambda: states(api, name).get("deferred") is None, 300, "none waits", every=0.5)
+    eventually(lambda: states(api, name) == {"success": len(jobs)}, 120, "all succeed", every=0.5)
 
 
 def end(client: BatchClient, job: str) -> None:
@@ -148,11 +149,3 @@ def rotate(azure: LocalAzure, secret_name: str) -> int:
     sequence = azure.ledger.last_sequence
     azure.directory.revoke_secret(CLIENT_ID, old.key_id)
     return sequence
-
-
-def slowly(ask: Callable[[], bool], *, seconds: float) -> None:
-    """Wait until it is true; twice a second, since a look costs something."""
-    deadline = time.monotonic() + seconds
-    while not ask():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.5)

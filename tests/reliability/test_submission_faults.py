@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from airflow_provider_batchad.hooks import AzureBatchAdHook, clients
-from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig, PoolConfig
 from airflow_provider_batchad.local.server import LocalAzure
-from tests.contract.signing_in import running
+from tests.contract.signing_in import connected
 from tests.reliability.faulty_submissions import Submissions
 
 
@@ -20,9 +19,7 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAzure]:
         # No node: nothing runs, and the tasks stay to be counted.
         pools = (PoolConfig(id="cpu", nodes=0),)
         config = LocalAzureConfig(port=0, state_dir=tmp_path_factory.mktemp("azure"), pools=pools)
-        with running(monkeypatch, config) as signing_in:
-            for name, value in client_environment(signing_in.azure).items():
-                monkeypatch.setenv(name, value)
+        with connected(monkeypatch, config) as signing_in:
             quick = {"retry_total": 2, "retry_backoff_factor": 0.001, "retry_backoff_max": 0.01}
             monkeypatch.setattr(clients, "_RETRIES", quick)
             yield signing_in.azure

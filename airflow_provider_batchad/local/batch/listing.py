@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.node import Node
     from airflow_provider_batchad.local.batch.pool import Pool
     from airflow_provider_batchad.local.batch.preparation import JobOnNode, NodeTask
-    from airflow_provider_batchad.local.batch.start_task import StartTaskInfo
+    from airflow_provider_batchad.local.batch.run_record import RunRecord
     from airflow_provider_batchad.local.batch.task import Execution, Task
 
 _EQUAL: Final = frozenset({"eq", "ne"})
@@ -39,7 +39,7 @@ def _execution(read: Callable[[Execution], object]) -> Callable[[Task], object]:
     return lambda task: None if task.execution is None else read(task.execution)
 
 
-def _start_task(read: Callable[[StartTaskInfo], object]) -> Callable[[Node], object]:
+def _start_task(read: Callable[[RunRecord], object]) -> Callable[[Node], object]:
     return lambda node: None if node.start_task_info is None else read(node.start_task_info)
 
 

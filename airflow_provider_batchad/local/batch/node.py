@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.attempt import Attempt
-    from airflow_provider_batchad.local.batch.start_task import StartTaskInfo
+    from airflow_provider_batchad.local.batch.run_record import RunRecord
 
 # "Files and directories in Batch": what lies below the root directory of a node.
 _NODE_DIRECTORIES: Final = ("applications", "fsmounts", "shared", "startup", "volatile", "workitems")
@@ -69,7 +69,7 @@ class Node:
     returns: int = 0
     attempts: set[Attempt] = field(default_factory=set)
     start_task: dict[str, Any] | None = None
-    start_task_info: StartTaskInfo | None = None
+    start_task_info: RunRecord | None = None
     users: set[str] = field(default_factory=set)
     packages: dict[str, str] = field(default_factory=dict)
     errors: list[dict[str, Any]] = field(default_factory=list)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.local.batch.node import Node, NodeState
 from airflow_provider_batchad.local.batch.pool import AllocationState, Pool
 from airflow_provider_batchad.local.batch.ticks import to_etag, to_iso
+from airflow_provider_batchad.local.batch.views import show_run
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.autoscale import AutoScaleRun
-    from airflow_provider_batchad.local.batch.start_task import StartTaskInfo
+    from airflow_provider_batchad.local.batch.run_record import RunRecord
 
 # ``BatchNodeCounts``; its names are the states' with capitals.
 _NODE_COUNTS: Final = (
@@ -169,20 +169,6 @@ def _show_image(pool: Pool) -> dict[str, Any]:
     return image | {"exactVersion": "22.04.202501010"} if image.get("version") == "latest" else image
 
 
-def _show_start_task(info: StartTaskInfo) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "state": info.state,
-        "startTime": to_iso(info.start),
-        "retryCount": info.retry_count,
-    }
-    if info.end:
-        shown["endTime"] = to_iso(info.end)
-    if info.last_retry:
-        shown["lastRetryTime"] = to_iso(info.last_retry)
-    if info.exit_code is not None:
-        shown["exitCode"] = info.exit_code
-    if info.failure is not None:
-        shown["failureInfo"] = json.loads(info.failure)
-    if info.result is not None:
-        shown["result"] = info.result
-    return shown
+def _show_start_task(info: RunRecord) -> dict[str, Any]:
+    shown = show_run(info) | {"retryCount": info.retry_count}
+    return shown | {"lastRetryTime": to_iso(info.last_retry)} if info.last_retry else shown

@@ -10,11 +10,12 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.local.batch.command_run import CommandRun, NodeServices, Outcome, Stop
 from airflow_provider_batchad.local.batch.durations import INFINITE_TICKS, parse_duration
 from airflow_provider_batchad.local.batch.failures import ENDED_BY_JOB, EXIT_CODE, OUT_OF_TIME, UNKNOWN
+from airflow_provider_batchad.local.batch.run_record import RunRecord
 from airflow_provider_batchad.local.batch.task import TaskResult
 from airflow_provider_batchad.local.batch.ticks import TICKS_PER_SECOND, TickClock
 
@@ -29,22 +30,10 @@ _STOPPED: Final = {Stop.LIMIT: OUT_OF_TIME}
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class NodeTask:
-    """A preparation or release on one node. Times are ticks, 0 where there is none."""
+class NodeTask(RunRecord):
+    """A preparation or release on one node."""
 
     id: str
-    start: int
-    end: int = 0
-    exit_code: int | None = None
-    failure: str | None = None
-    result: TaskResult | None = None
-    retry_count: int = 0
-    last_retry: int = 0
-
-    @property
-    def state(self) -> Literal["running", "completed"]:
-        """``BatchJobPreparationTaskState``, and that of the release, which is the same."""
-        return "completed" if self.end else "running"
 
 
 @dataclass(slots=True, kw_only=True, eq=False)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_batchad.local.batch.command_run import NodeRun, NodeServices, Outcome, Stop
 from airflow_provider_batchad.local.batch.directories import TaskDirectories
 from airflow_provider_batchad.local.batch.environment import build_environment
 from airflow_provider_batchad.local.batch.failures import EXIT_CODE
+from airflow_provider_batchad.local.batch.run_record import RunRecord
 from airflow_provider_batchad.local.batch.task import TaskResult
 
 if TYPE_CHECKING:
@@ -19,24 +19,6 @@ if TYPE_CHECKING:
 
 # "Azure Batch runtime environment variables": these two are there for all tasks but start tasks.
 _NOT_OF_START_TASKS = ("AZ_BATCH_JOB_ID", "AZ_BATCH_TASK_ID")
-
-
-@dataclass(slots=True, kw_only=True, eq=False)
-class StartTaskInfo:
-    """``BatchStartTaskInfo``. Times are ticks, 0 where there is none."""
-
-    start: int
-    end: int = 0
-    exit_code: int | None = None
-    failure: str | None = None
-    result: TaskResult | None = None
-    retry_count: int = 0
-    last_retry: int = 0
-
-    @property
-    def state(self) -> Literal["running", "completed"]:
-        """``BatchStartTaskState``."""
-        return "completed" if self.end else "running"
 
 
 class StartRun(NodeRun):
@@ -76,7 +58,7 @@ class StartTasks:
 
         :return: whether it succeeded.
         """
-        info = node.start_task_info = StartTaskInfo(start=self._ticks.now())
+        info = node.start_task_info = RunRecord(start=self._ticks.now())
         limit: int = definition["maxTaskRetryCount"]
         while True:
             outcome = await self._run_once(StartRun(node, definition, self._services))

@@ -11,6 +11,7 @@ from airflow_provider_batchad.local.batch.ticks import to_etag, to_iso
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.preparation import JobOnNode, NodeTask
+    from airflow_provider_batchad.local.batch.run_record import RunRecord
 
 
 def show_job(job: Job, base_url: str) -> dict[str, Any]:
@@ -61,12 +62,13 @@ def show_job_on_node(job: Job, place: JobOnNode, base_url: str) -> dict[str, Any
 
 def _show_node_task(job: Job, run: NodeTask, node_url: str) -> dict[str, Any]:
     directory = task_path(job.id, run.id)
-    shown: dict[str, Any] = {
-        "startTime": to_iso(run.start),
-        "state": run.state,
-        "taskRootDirectory": directory,
-        "taskRootDirectoryUrl": f"{node_url}/files/{directory}",
-    }
+    where = {"taskRootDirectory": directory, "taskRootDirectoryUrl": f"{node_url}/files/{directory}"}
+    return show_run(run) | where
+
+
+def show_run(run: RunRecord) -> dict[str, Any]:
+    """What a node's start task and a job's preparation and release there have in common."""
+    shown: dict[str, Any] = {"startTime": to_iso(run.start), "state": run.state}
     if run.end:
         shown["endTime"] = to_iso(run.end)
     if run.exit_code is not None:

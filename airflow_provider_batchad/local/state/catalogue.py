@@ -21,8 +21,8 @@ from airflow_provider_batchad.local.batch.job_schedule import JobSchedule
 from airflow_provider_batchad.local.batch.node import Node
 from airflow_provider_batchad.local.batch.pool import AutoScale, Pool
 from airflow_provider_batchad.local.batch.preparation import JobOnNode
-from airflow_provider_batchad.local.batch.start_task import StartTaskInfo
-from airflow_provider_batchad.local.batch.task import Execution, Task
+from airflow_provider_batchad.local.batch.run_record import RunRecord
+from airflow_provider_batchad.local.batch.task import Execution, Task, TaskResult
 from airflow_provider_batchad.local.batch.ticks import TickClock
 from airflow_provider_batchad.local.batch.timers import Timer
 from airflow_provider_batchad.local.claims_challenge import ClaimsDemand, ClaimsDemands
@@ -61,8 +61,9 @@ NAMES: Final[Mapping[str, Any]] = {
         Node,
         Person,
         JobOnNode,
-        StartTaskInfo,
+        RunRecord,
         Task,
+        TaskResult,
         Timer,
     )
 }
