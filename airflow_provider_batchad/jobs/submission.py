@@ -178,19 +178,26 @@ def _write(
     job: Mapping[str, Any],
     etag: str | None,
     body: Callable[[Mapping[str, Any]], dict[str, Any]],
-) -> Steps[str | None]:
+) -> Steps[str]:
     """Write the job unless a later try has; its new ETag.
 
     A refused ``If-Match`` may also come from a repeat of this very write whose answer was lost, or from a
-    person who changed the priority: then the job is read, and written again.
+    person who changed the priority: then the job is read, and written again. So it is where a success has no
+    ETag: what answered may be something on the way, and a job that is not sealed would never end.
     """
     for repeat in range(_MAX_REPEATS):
+        is_last = repeat == _MAX_REPEATS - 1
         try:
             answer = yield from ask(requests.update_job(job["id"], body(job), etag=etag))
-            return answer.headers.get("etag")
         except BatchServiceError as error:
-            if error.status != 412 or repeat == _MAX_REPEATS - 1:
+            if error.status != 412 or is_last:
                 raise
+        else:
+            written = answer.headers.get("etag")
+            if written:
+                return written
+            if is_last:
+                raise answer.not_batch("it has no header etag")
         job = (yield from ask(requests.get_job(job["id"], select=JOB_SELECT))).json()
         plan.check_not_superseded(job)
         etag = job.get("eTag")

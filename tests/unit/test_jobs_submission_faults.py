@@ -91,6 +91,38 @@ def test_a_repeat_of_a_write_whose_answer_was_lost_is_seen_as_our_own(lost: int)
     check_whole(model, done, spec)
 
 
+@pytest.mark.parametrize("reached", [False, True], ids=["something on the way", "Batch"])
+def test_a_write_whose_success_has_no_etag_is_looked_at_and_made_again(reached: bool) -> None:
+    model, spec = BatchModel(), spec_of(250)
+    blanks = iter([BatchResponse(status=200, operation="Update Job")])
+
+    def send(request: BatchRequest) -> BatchResponse:
+        blank = next(blanks, None) if request.operation == "Update Job" else None
+        if blank is None:
+            return model.send(request)
+        if reached:
+            model.send(request)
+        return blank
+
+    done = run(steps_of(model, plan_of(), spec), send, lambda _: None)
+    assert model.operations[-2:] == ["Get Job", "Update Job"]
+    assert done.etag == model.jobs[done.job_id].etag
+    check_whole(model, done, spec)
+
+
+def test_where_no_write_has_an_etag_the_job_is_not_called_submitted() -> None:
+    model, spec = BatchModel(), spec_of(250)
+
+    def send(request: BatchRequest) -> BatchResponse:
+        blank = BatchResponse(status=200, operation="Update Job")
+        return blank if request.operation == "Update Job" else model.send(request)
+
+    with pytest.raises(Unreachable, match="is not Batch: it has no header etag") as caught:
+        run(steps_of(model, plan_of(), spec), send, lambda _: None)
+    assert caught.value.retryable
+    check_whole(model, submit_to(model, plan_of(2), spec), spec)
+
+
 class Chaos:
     """A task instance whose tries are killed, cleared and answered badly, as a seed says."""
 
