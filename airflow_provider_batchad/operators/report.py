@@ -27,7 +27,7 @@ _REASONS = {
     Ending.TASKS_UNFINISHED: "it was ended ({reason}) before {unfinished} of {submitted} task(s) were done"
     "{failed_too}.",
     Ending.BLOCKED: "it could not go on, and was ended: {reason}{failed_too}.",
-    Ending.TASKS_MISSING: "{missing} of {submitted} task(s) are not in it: deleted, or never submitted.",
+    Ending.TASKS_MISSING: "{missing} of {submitted} task(s) are not in it: {why_missing}.",
     Ending.TIME_LIMIT: "its maxWallClockTime ended it with {unfinished} of {submitted} task(s) not done"
     "{failed_too}.",
     Ending.GONE: "it is no longer there: somebody deleted it.",
@@ -39,14 +39,12 @@ def log_submission(log: Any, done: Submitted, *, tasks: int, url: str) -> None:
     """What was submitted, or attached to, and what became of jobs of before."""
     for job_id in done.superseded:
         log.info("Terminated Batch job %s of before the task was cleared.", job_id)
-    doing = "Attached to" if done.attached else "Submitted"
-    log.info(
-        "%s Batch job %s with %d task(s): %s",
-        doing,
-        done.job_id,
-        tasks - len(done.kept) - len(done.rejected),
-        url,
-    )
+    number = tasks - len(done.kept) - len(done.rejected)
+    if done.attached or done.etag is not None:
+        doing = "Attached to" if done.attached else "Submitted"
+        log.info("%s Batch job %s with %d task(s): %s", doing, done.job_id, number, url)
+    else:
+        log.warning("Batch job %s was ended while its %d task(s) were added: %s", done.job_id, number, url)
     if done.kept:
         jobs = ", ".join(dict.fromkeys(done.kept.values()))
         log.info("%d more task(s) succeeded in %s and are not run again.", len(done.kept), jobs)
@@ -170,6 +168,9 @@ def _reason(outcome: JobOutcome, max_failed_tasks: int) -> str:
         ended_early="" if by_itself else f"; the job was ended: {outcome.terminate_reason}",
         unfinished=len(outcome.unfinished),
         missing=len(outcome.missing),
+        why_missing="deleted, or never submitted"
+        if by_itself
+        else f"it was ended ({outcome.terminate_reason}) before they were added, or they were deleted",
         reason=(outcome.terminate_reason or "no reason given").removeprefix(BLOCKED_REASON).rstrip("."),
         state=outcome.state,
     )

@@ -74,7 +74,9 @@ def test_our_job_that_is_ended_before_its_task_is_added_is_a_failure(both: Both)
             end_by_a_person(both, both.only_job())
         with pytest.raises(BatchAdError) as failed:
             running.result(60)
-    assert "1 of 1 task(s) are not in it" in str(failed.value)
+    assert "not in it: it was ended (a person) before they were added, or they were deleted" in str(
+        failed.value
+    )
     assert lines_of(runs) == 0
 
 

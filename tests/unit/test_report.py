@@ -9,9 +9,10 @@ from airflow.providers.common.compat.sdk import AirflowFailException, AirflowSki
 
 from airflow_provider_batchad.errors import JobFailed
 from airflow_provider_batchad.jobs.outcome import JobOutcome, TaskFailure
+from airflow_provider_batchad.jobs.submission import Submitted
 from airflow_provider_batchad.jobs.timing import Timing
 from airflow_provider_batchad.jobs.verdict import Policy, Verdict
-from airflow_provider_batchad.operators.report import log_outcome, raise_verdict
+from airflow_provider_batchad.operators.report import log_outcome, log_submission, raise_verdict
 
 LOG = logging.getLogger("test_report")
 SUCCESS = JobOutcome(
@@ -98,6 +99,11 @@ def test_a_success_raises_nothing() -> None:
             "its maxWallClockTime ended it with 0 of 20 task(s) not done, and 1 failed: t0 (no exit code).",
         ),
         (outcome(missing=("t1",)), "1 of 20 task(s) are not in it: deleted, or never submitted."),
+        (
+            outcome(missing=("t1",), terminate_reason="a person"),
+            "1 of 20 task(s) are not in it: it was ended (a person) before they were added, or they were "
+            "deleted.",
+        ),
         (outcome(state="gone"), "it is no longer there: somebody deleted it."),
         (outcome(state="active"), "it is in state 'active', though its end was reported."),
     ],
@@ -110,6 +116,24 @@ def test_how_it_ended_is_said_with_the_first_failing_tasks(ended: JobOutcome, sa
     assert caught.value.job_id == "etl-1"
     assert caught.value.failed_task_ids == tuple(failure.task_id for failure in ended.failures)
     assert caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("etag", "attached", "said"),
+    [
+        ("0x1", False, "Submitted Batch job etl-1 with 20 task(s): https://portal"),
+        ("0x1", True, "Attached to Batch job etl-1 with 20 task(s): https://portal"),
+        (None, True, "Attached to Batch job etl-1 with 20 task(s): https://portal"),
+        (None, False, "Batch job etl-1 was ended while its 20 task(s) were added: https://portal"),
+    ],
+)
+def test_a_job_that_somebody_ended_meanwhile_is_not_called_submitted(
+    caplog: pytest.LogCaptureFixture, etag: str | None, attached: bool, said: str
+) -> None:
+    done = Submitted(job_id="etl-1", etag=etag, attached=attached)
+    with caplog.at_level("INFO"):
+        log_submission(LOG, done, tasks=20, url="https://portal")
+    assert caplog.messages == [said]
 
 
 @pytest.mark.parametrize(
