@@ -100,9 +100,8 @@ def test_a_success_raises_nothing() -> None:
         ),
         (outcome(missing=("t1",)), "1 of 20 task(s) are not in it: deleted, or never submitted."),
         (
-            outcome(missing=("t1",), terminate_reason="a person"),
-            "1 of 20 task(s) are not in it: it was ended (a person) before they were added, or they were "
-            "deleted.",
+            outcome(missing=("t1",), terminate_reason="a"),
+            "1 of 20 task(s) are not in it: it was ended (a) before they were added, or they were deleted.",
         ),
         (outcome(state="gone"), "it is no longer there: somebody deleted it."),
         (outcome(state="active"), "it is in state 'active', though its end was reported."),
