@@ -85,9 +85,11 @@ def ends_with_its_task(
     except Killed:
         reason = why_unwanted(context) if cancel_on_kill else None
         if reason is not None:
-            own.end(hook, log, reason)
-            raise AirflowException(f"{reason} Its Batch job {own.job_id!r} was told to end.") from None
+            told = own.end(hook, log, reason)
+            what = "was told to end" if told else "was never made, is over already, or is another try's"
+            raise AirflowException(f"{reason} Its Batch job {own.job_id!r} {what}.") from None
+        what = "is left as it is" if own.etag is None else "goes on"
         raise AirflowException(
-            f"Airflow told this process to end. Batch job {own.job_id!r} goes on; a further try attaches to "
-            "it."
+            f"Airflow told this process to end. Batch job {own.job_id!r} {what}; a further try attaches to "
+            "one that runs."
         ) from None

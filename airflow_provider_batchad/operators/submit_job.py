@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, get_args
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.hooks import AzureBatchAdHook
     from airflow_provider_batchad.operators.ending import OwnJob
     from airflow_provider_batchad.operators.kill_switch import KillSwitch
+    from airflow_provider_batchad.operators.place import Times
 
 DEFAULT_MAX_OUTPUT_BYTES = 48 * 1024
+DEFAULT_QUOTA_TIMEOUT = timedelta(days=1)
 Retry = Literal["all_tasks", "failed_tasks"]
 Cleanup = Literal["keep", "delete", "delete_on_success"]
 OnRejectedTask = Literal["fail", "run_others"]
@@ -75,6 +77,8 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         such as a connection's password, for all to read who may read jobs. Else that is refused.
     :param wait_for_completion: ``False``: end as soon as the job is submitted, and return its id.
     :param poll_interval: the most seconds between two looks at the job; 30 unless told.
+    :param quota_timeout: how long to wait, a ``timedelta`` or seconds, where the account has as many active
+        jobs and schedules as it may; one day unless told, and never longer than ``execution_timeout``.
     :param cancel_on_kill: end the Batch job when a person marks or clears the Airflow task, and when its DAG
         run runs out of time. ``False`` leaves the job to its end.
     :param deferrable: wait in the triggerer; unless told, ``[operators] default_deferrable``.
@@ -113,6 +117,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         allow_secrets_in_job: bool = False,
         wait_for_completion: bool = True,
         poll_interval: float = 30.0,
+        quota_timeout: timedelta | float = DEFAULT_QUOTA_TIMEOUT,
         cancel_on_kill: bool = True,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
@@ -137,6 +142,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         self.allow_secrets_in_job = allow_secrets_in_job
         self.wait_for_completion = wait_for_completion
         self.poll_interval = poll_interval
+        self.quota_timeout = quota_timeout
         self.cancel_on_kill = cancel_on_kill
         self.deferrable = deferrable
         self._kill_switch: KillSwitch | None = None
@@ -151,18 +157,38 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
     @declaring
     def execute(self, context: Context) -> Any:
         """Submit, and wait unless told not to."""
+        from airflow_provider_batchad.operators.place import Times
+
+        return self._submit_and_wait(context, Times.of(self))
+
+    @declaring
+    def execute_in_a_place(
+        self, context: Context, event: Mapping[str, Any], *, times: Mapping[str, str | None], room: int = 0
+    ) -> Any:
+        """Resume after a wait for a place among the account's active jobs.
+
+        :param times: when the try began, and until when it may wait.
+        :param room: how many unfinished jobs there were when it was refused last.
+        """
+        from airflow_provider_batchad.operators.place import Times, after_waiting
+
+        kept = Times.read(times)
+        after_waiting(self, context, event, kept, room=room)
+        return self._submit_and_wait(context, kept)
+
+    def _submit_and_wait(self, context: Context, times: Times) -> Any:
         from airflow_provider_batchad.hooks import AzureBatchAdHook
         from airflow_provider_batchad.jobs.following import Follower, followed
         from airflow_provider_batchad.jobs.waiting import WaitResult, wait_for_end
         from airflow_provider_batchad.operators.arguments import policy_of, specification_of, wait_of
-        from airflow_provider_batchad.operators.attempt import plan_attempt, submit_attempt
+        from airflow_provider_batchad.operators.attempt import plan_attempt
         from airflow_provider_batchad.operators.ending import OwnJob, ends_with_its_task
         from airflow_provider_batchad.operators.kill_switch import KillSwitch
+        from airflow_provider_batchad.operators.place import submit_in_a_place
         from airflow_provider_batchad.operators.results import Ended, finish
 
         spec, policy = specification_of(self, context), policy_of(self)
         wait, plan = wait_of(self, spec), plan_attempt(self, context)
-        deadline = None if self.execution_timeout is None else datetime.now(UTC) + self.execution_timeout
         switch = self._kill_switch = KillSwitch()
         own = OwnJob(job_id=plan.job_id, etag=None, owner=plan.owner)
         with (
@@ -176,12 +202,12 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
                 cancel_on_kill=self.cancel_on_kill,
             ),
         ):
-            job = submit_attempt(self, hook, spec, plan, context=context, pause=switch.pause)
+            job = submit_in_a_place(self, hook, spec, plan, times, context=context, pause=switch.pause)
             own.job_id, own.etag = job.job_id, job.etag
             if not self.wait_for_completion:
                 return job.job_id
             if self.deferrable:
-                self._defer(own, deadline, job.earlier, job.rejected, can_block=spec.can_block)
+                self._defer(own, times.deadline, job.earlier, job.rejected, can_block=spec.can_block)
             waiting = wait_for_end(own.job_id, wait, now=lambda: datetime.now(UTC))
             submitted = [task_id for task_id in spec.task_ids if task_id not in job.kept]
             follower = Follower(own.job_id, submitted, self.log.info)

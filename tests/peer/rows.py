@@ -93,8 +93,8 @@ ROWS: Final = (
         "The account's quota of jobs is reached",
         ("'already exists', then JobNotFound", "full_quota_is_taken_for_a_job_that_exists"),
         (
-            "called by its name; runs once when there is room",
-            "full_quota_is_called_so_and_what_follows_runs_once",
+            "waits, and runs once when there is room",
+            "full_quota_is_waited_for_and_the_task_runs_once",
         ),
     ),
     _row(

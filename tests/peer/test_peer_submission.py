@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from airflow_provider_batchad.local.config import LocalAzureConfig
 from tests.contract.batch_fixtures import eventually, shell
 from tests.contract.operator_runs import context_of, operator_of
 from tests.peer.peer_runs import Both, beside
+
+QUOTA_REACHED = "ActiveJobAndScheduleQuotaReached"
 
 pytestmark = pytest.mark.peer
 
@@ -126,20 +128,20 @@ def full_account(both: Both) -> str:
 @pytest.mark.parametrize("config", [LocalAzureConfig(port=0, job_quota=1)])
 def test_peer_full_quota_is_taken_for_a_job_that_exists(both: Both, full_account: str) -> None:
     seen = both.peer.run()
-    assert [entry.code for entry in both.entries("Create Job")] == [None, "ActiveJobAndScheduleQuotaReached"]
+    assert [entry.code for entry in both.entries("Create Job")] == [None, QUOTA_REACHED]
     assert "Job peer already exists" in seen.log
     assert (seen.error, "JobNotFound" in seen.sentence) == ("ResourceNotFoundError", True)
 
 
 @pytest.mark.parametrize("config", [LocalAzureConfig(port=0, job_quota=1)])
-def test_our_full_quota_is_called_so_and_what_follows_runs_once(both: Both, full_account: str) -> None:
+def test_our_full_quota_is_waited_for_and_the_task_runs_once(both: Both, full_account: str) -> None:
     command, runs = counted(both.folder)
     operator = operator_of(command_line=command)
-    with pytest.raises(BatchAdError, match="ActiveJobAndScheduleQuotaReached"):
-        operator.execute(context_of(operator))
-    end_by_a_person(both, full_account)
-    again = operator_of(command_line=command)
-    assert again.execute(context_of(again, number=2))["succeeded"] == 1
+    with ThreadPoolExecutor(1) as worker:
+        running = worker.submit(operator.execute, context_of(operator))
+        eventually(lambda: any(entry.code == QUOTA_REACHED for entry in both.entries("Create Job")))
+        end_by_a_person(both, full_account)
+        assert running.result(60)["succeeded"] == 1
     assert lines_of(runs) == 1
 
 
