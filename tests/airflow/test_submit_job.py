@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.airflow.task_runs import eventually
+
 if TYPE_CHECKING:
     from tests.airflow.conftest import Deployment
 
@@ -86,6 +88,28 @@ def test_a_wrong_argument_is_named_by_its_path_before_anything_is_sent(deploymen
     # Triggers of other tests may still look at their jobs.
     sent = deployment.azure.ledger.entries(service="batch", after=last)
     assert {entry.operation for entry in sent} <= {"Get Job", "List Jobs"}
+
+
+def test_a_task_waits_for_a_place_in_the_triggerer_and_runs_once_it_has_one(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_flow = deployment.azure.batch.job_flow
+    places = job_flow.quota
+    monkeypatch.setattr(job_flow, "quota", 0)
+    run_id = deployment.start_run("deferred_1")
+    task = f"dags/deferred_1/dagRuns/{run_id}/taskInstances/submit"
+
+    def waits_for_place() -> bool:
+        trigger = deployment.airflow.api.get(task)["trigger"]
+        return bool(trigger and trigger["classpath"].endswith("AzureBatchQuotaTrigger"))
+
+    eventually(waits_for_place, 60, "it waits in the triggerer")
+    job_flow.quota = places
+    assert deployment.wait_for_run("deferred_1", run_id) == "success", deployment.log("deferred_1", run_id)
+    assert deployment.xcom("deferred_1", run_id, "return_value") == ["t0\n"]
+    job_id = deployment.xcom("deferred_1", run_id, "batch_job_id")
+    added = deployment.azure.ledger.entries(service="batch", operation="Create Task Collection")
+    assert sum(job_id in entry.path for entry in added) == 1
 
 
 def test_the_link_to_the_job_shows(deployment: Deployment) -> None:
