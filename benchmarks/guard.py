@@ -38,7 +38,8 @@ def _requests() -> list[Any]:
                 one.method,
                 f"https://a.r.batch.azure.com{one.path.replace('{}', 'some-name')}?api-version=2025-06-01",
                 content=_BODIES.get(one.name),
-            )
+            ),
+            context=SimpleNamespace(options={}),
         )
         for one in OPERATIONS
     ]

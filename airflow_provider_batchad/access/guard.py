@@ -7,7 +7,7 @@ with 403 under that role, or would make use of a role that is too large. Importe
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from azure.core.pipeline.policies import SansIOHTTPPolicy
@@ -18,9 +18,15 @@ from airflow_provider_batchad.access.operations import find_operation, need_of
 from airflow_provider_batchad.errors import UndeclaredRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from azure.core.pipeline import PipelineRequest
 
 _log = logging.getLogger(__name__)
+
+# What servers and proxies take for the method in place of the request's own. Whether Batch does so is not
+# documented.
+_OTHER_METHOD: Final = frozenset({"x-http-method", "x-http-method-override", "x-method-override"})
 
 
 class Guard(SansIOHTTPPolicy[Any, Any]):
@@ -44,7 +50,8 @@ class Guard(SansIOHTTPPolicy[Any, Any]):
         declaration = current_declaration() or self._own
         path = urlsplit(http.url).path
         operation = find_operation(http.method, path)
-        if operation is None:
+        later = request.context.options.get("headers") or ()  # azure-core's own policy adds these
+        if operation is None or _names_other_method((*http.headers, *later)):
             self._refuse(f"{http.method} {path}", declaration, ())
             return
         need = need_of(operation, http.content)
@@ -87,10 +94,14 @@ class Guard(SansIOHTTPPolicy[Any, Any]):
             _log.warning("'%s': %s %s %s", operation, said, why, remedy)
 
 
+def _names_other_method(headers: Iterable[str]) -> bool:
+    return any(name.lower() in _OTHER_METHOD for name in headers)
+
+
 def _said(declaration: Declaration | None, missing: tuple[AnyAction, ...]) -> str:
     needed = " and ".join(short_name(action) for action in missing)
     if not missing:
-        return "it is no operation of the Batch service that this package knows."
+        return "it is no operation of the Batch service that this package knows, or a header makes it one."
     if declaration is None:
         return f"it needs {needed}, and this code declares no actions."
     return f"it needs {needed}, which {declaration.who} does not declare."

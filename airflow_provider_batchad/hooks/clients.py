@@ -8,6 +8,7 @@ import azure.batch
 import azure.batch.aio
 from azure.core.pipeline.policies import AsyncRetryPolicy, RetryPolicy, SansIOHTTPPolicy
 
+from airflow_provider_batchad.access.declaration import current_declaration
 from airflow_provider_batchad.access.guard import Guard
 from airflow_provider_batchad.connection_form import LeastPrivilege
 from airflow_provider_batchad.identity.credential import (
@@ -84,12 +85,15 @@ def batch_client(
 ) -> azure.batch.BatchClient:
     """The sync client of the connection's account.
 
-    :param declaration: what its one user may ask for, where the context declares nothing.
+    :param declaration: what its one user may ask for, where the context declares nothing; unless given, what
+        is declared here. So do the threads of azure-batch's own pollers, which inherit no context, ask for
+        no more than the operator that made the client.
     :param impatient: asks once, and gives up within seconds.
     :raises ProxyConfigurationError: the environment's proxy cannot be used.
     """
     usable_proxy(connection.account_url)
-    options = {**_options(connection, declaration), **(_IMPATIENT if impatient else _PATIENT)}
+    own = declaration or current_declaration()
+    options = {**_options(connection, own), **(_IMPATIENT if impatient else _PATIENT)}
     return azure.batch.BatchClient(
         connection.account_url,
         CallbackCredential(callback),

@@ -23,17 +23,22 @@ from airflow_provider_batchad.errors import UndeclaredRequest
 from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook, AzureBatchAdHook
 from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.local.client_settings import describe_connection
-from airflow_provider_batchad.local.config import LocalAzureConfig
+from airflow_provider_batchad.local.config import LocalAzureConfig, PoolConfig
 from tests.contract.signing_in import SigningIn, connected
 
 Ask = Callable[[Operation, frozenset[str]], None]
+END: Any = {"terminateReason": "asked"}  # azure-batch 15.1 fails without one
 VERSION = "api-version=2025-06-01"
 
 
 @pytest.fixture(scope="module")
 def signing_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningIn]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        config = LocalAzureConfig(port=0, state_dir=tmp_path_factory.mktemp("azure"))
+        config = LocalAzureConfig(
+            port=0,
+            state_dir=tmp_path_factory.mktemp("azure"),
+            pools=(PoolConfig(id="cpu"), PoolConfig(id="spare", nodes=0)),
+        )
         with connected(monkeypatch, config) as signing_in:
             yield signing_in
 
@@ -133,6 +138,47 @@ def test_a_connection_may_be_lenient(
 
 def test_testing_the_connection_is_declared(signing_in: SigningIn) -> None:
     assert AzureBatchAdHook().test_connection()[0]
+
+
+def test_a_poller_of_the_sdk_goes_by_what_was_declared_where_its_client_was_made(
+    signing_in: SigningIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    operator = Declaration.of(
+        "AnOperator", ["jobs/read", "jobs/write", "jobs/delete", "pools/read", "pools/delete"]
+    )
+    config = signing_in.azure.config
+    signing_in.azure.roles.assign(
+        principal_id=config.applications[0].object_id,
+        role="Azure Batch Data Contributor",
+        scope=config.account_scope,
+    )
+    with declared(operator), AzureBatchAdHook() as hook:
+        client: Any = hook.get_conn()
+        hook.send(requests.create_job({"id": "polled", "poolInfo": {"poolId": "cpu"}}))
+        client.begin_terminate_job("polled", options=END, polling_interval=0).result(60)
+        assert client.get_job("polled").state == "completed"
+        client.begin_delete_job("polled", polling_interval=0).result(60)
+        client.begin_delete_pool("spare", polling_interval=0).result(60)
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING] == []
+
+
+def test_a_poller_may_ask_for_no_more_than_its_operator(signing_in: SigningIn) -> None:
+    with declared(Declaration.of("AnOperator", ["jobs/write"])), AzureBatchAdHook() as hook:
+        hook.send(requests.create_job({"id": "blind", "poolInfo": {"poolId": "cpu"}}))
+        with pytest.raises(UndeclaredRequest, match="needs jobs/read, which AnOperator does not"):
+            hook.get_conn().begin_terminate_job("blind", options=END, polling_interval=0).result(60)
+
+
+def test_no_header_makes_another_operation_of_a_request(signing_in: SigningIn) -> None:
+    before = len(signing_in.azure.ledger.entries(service="batch"))
+    request, header = HttpRequest("POST", f"/jobs/j/terminate?{VERSION}"), {"X-HTTP-Method": "DELETE"}
+    with AzureBatchAdHook(actions=["jobs/read", "jobs/write", "jobs/delete"]) as hook:
+        client: Any = hook.get_conn()
+        with pytest.raises(UndeclaredRequest, match="a header makes it one"):
+            client.send_request(request, headers=header)
+        with pytest.raises(UndeclaredRequest, match="a header makes it one"):
+            client.get_job("j", headers=header)
+    assert len(signing_in.azure.ledger.entries(service="batch")) == before
 
 
 def auto_pool_job() -> models.BatchJobCreateOptions:

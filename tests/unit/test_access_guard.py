@@ -30,12 +30,16 @@ READ, WRITE = DataAction.JOBS_READ, DataAction.JOBS_WRITE
 
 def request_of(operation: Operation, content: Any = None) -> Any:
     url = f"https://a.r.batch.azure.com{operation.path.replace('{}', 'x')}?api-version=2025-06-01"
-    return SimpleNamespace(http_request=HttpRequest(operation.method, url, content=content))
+    return in_pipeline(HttpRequest(operation.method, url, content=content))
+
+
+def in_pipeline(http: HttpRequest, **options: Any) -> Any:
+    return SimpleNamespace(http_request=http, context=SimpleNamespace(options=options))
 
 
 def ask(method: str, path: str, *, enforce: bool = True, own: Declaration | None = None) -> None:
     http = HttpRequest(method, f"https://a.r.batch.azure.com{path}")
-    Guard(enforce=enforce, own=own).on_request(SimpleNamespace(http_request=http))  # type: ignore[arg-type]
+    Guard(enforce=enforce, own=own).on_request(in_pipeline(http))
 
 
 def sets_of(actions: Iterable[AnyAction]) -> list[frozenset[AnyAction]]:
@@ -91,6 +95,20 @@ def test_an_operation_that_nobody_knows_is_refused_whatever_is_declared() -> Non
         pytest.raises(UndeclaredRequest, match="no operation"),
     ):
         ask("POST", "/jobs/j/purge")
+
+
+@pytest.mark.parametrize("name", ["X-HTTP-Method", "x-http-method-override", "X-Method-Override"])
+def test_a_header_that_makes_it_another_operation_is_refused(name: str) -> None:
+    url, header = "https://a.r.batch.azure.com/jobs/j/terminate", {name: "DELETE"}
+    guard = Guard(enforce=True)
+    with declared(Declaration("x", frozenset(ACTIONS))):
+        guard.on_request(in_pipeline(HttpRequest("POST", url, headers={"X-Other": "DELETE"}), headers=None))
+        for request in (
+            in_pipeline(HttpRequest("POST", url, headers=header)),
+            in_pipeline(HttpRequest("POST", url), headers=header),
+        ):
+            with pytest.raises(UndeclaredRequest, match="a header makes it one"):
+                guard.on_request(request)
 
 
 def test_a_warning_is_given_once_for_each_operation(caplog: pytest.LogCaptureFixture) -> None:
