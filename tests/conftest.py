@@ -15,6 +15,7 @@ import pytest
 
 from tests.canaries.plugin import Canaries
 from tests.parity import PAGE, ParityCheck, read_claims
+from tests.role_table import RoleTable
 from tests.wire_table import WireTable
 
 # A machine may export it; every process that a test starts would then compile its imports anew.
@@ -76,3 +77,4 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(ParityCheck(read_claims(PAGE.read_text())))
     config.pluginmanager.register(Canaries(config, _home))
     config.pluginmanager.register(WireTable())
+    config.pluginmanager.register(RoleTable())
