@@ -79,7 +79,10 @@ def add_plan_arguments(parser: Any) -> None:
 
 def _add_dag_arguments(parser: Any) -> None:
     parser.add_argument(
-        "--dags-folder", metavar="PATH", help="a folder or file of DAGs (default: Airflow's own)"
+        "--dags-folder", metavar="PATH", help="a folder or file of DAGs (default: all DAG bundles of Airflow)"
+    )
+    parser.add_argument(
+        "-B", "--bundle-name", action="append", metavar="NAME", help=f"only this DAG bundle; {_AGAIN}"
     )
     parser.add_argument("--dag-id", action="append", metavar="ID", help=f"only this DAG; {_AGAIN}")
 

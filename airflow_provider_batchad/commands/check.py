@@ -30,7 +30,9 @@ _SENTENCES: Final = {
 
 def run_check(arguments: argparse.Namespace) -> int:
     """Look and report; the exit status: 0 exact, 1 missing, 2 cannot be told, 3 too much."""
-    needs = read_needs(read_bag(arguments.dags_folder, arguments.dag_id, verb="check"))
+    needs = read_needs(
+        read_bag(arguments.dags_folder, arguments.dag_id, bundle_names=arguments.bundle_name, verb="check")
+    )
     uses, doubts = _uses(arguments.conn_id, needs)
     need, optional = need_of_uses(uses), need_of_uses(uses, optional=True)
     if arguments.role:

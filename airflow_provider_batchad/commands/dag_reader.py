@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 
 CONNECTION_ARGUMENT: Final = "batchad_conn_id"
 AT_RUN_TIME: Final = "(known only at run time)"
+
+# The code that Airflow runs before, after and around a task; argument → attribute.
+_CALLBACKS: Final = {
+    **{
+        f"on_{when}_callback": f"on_{when}_callback"
+        for when in ("execute", "failure", "success", "retry", "skipped")
+    },
+    "pre_execute": "_pre_execute_hook",
+    "post_execute": "_post_execute_hook",
+}
+_CALLBACKS_OF_DAG: Final = ("on_failure_callback", "on_success_callback")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,40 +70,60 @@ def read_needs(bag: DagBag) -> DagNeeds:
                 use = Use(dag_id=dag_id, task_id=task.task_id, operator=task.task_type, wanted=wanted)
                 found.uses.setdefault(conn_id, []).append(use)
             found.tasks += sum(map(len, found.uses.values())) > before
+        for callback in _CALLBACKS_OF_DAG:
+            code = getattr(dag, callback)
+            for conn_id, wanted in _wanted_by_code(code, callback, dag_id, found.unclear):
+                use = Use(dag_id=dag_id, task_id=callback, operator="DAG", wanted=wanted)
+                found.uses.setdefault(conn_id, []).append(use)
     return found
 
 
 def _wanted_by(task: Any, dag_id: str, unclear: list[str]) -> Iterator[tuple[str, Wanted]]:
     kind: Any = task.operator_class if task.is_mapped else type(task)
+    name, given = f"{dag_id}.{task.task_id}", task.partial_kwargs if task.is_mapped else vars(task)
     if issubclass(kind, DeclaresActions):
         for arguments in _arguments_of(task):
             conn_id = _connection_of(arguments.get(CONNECTION_ARGUMENT))
             for wanted in kind.wanted_actions(arguments):
                 yield conn_id, wanted
-        return
-    # An operator of one's own, which makes hooks in its methods; Airflow's have nothing to read.
-    for use in _hooks_of_class(kind):
-        yield from _wanted_by_hook(use, f"{dag_id}.{task.task_id}", unclear)
-    code = (task.partial_kwargs if task.is_mapped else vars(task)).get("python_callable")
-    if callable(code):
-        for use in hooks_in(code):
-            yield from _wanted_by_hook(use, f"{dag_id}.{task.task_id}", unclear)
+    else:
+        # An operator of one's own, which makes hooks in its methods; Airflow's have nothing to read.
+        yield from _wanted_by_code(kind, "code", name, unclear)
+        yield from _wanted_by_code(given.get("python_callable"), "code", name, unclear)
+    for callback, attribute in _CALLBACKS.items():
+        yield from _wanted_by_code(given.get(attribute, given.get(callback)), callback, name, unclear)
+
+
+def _wanted_by_code(given: Any, place: str, task: str, unclear: list[str]) -> Iterator[tuple[str, Wanted]]:
+    """What the hooks want that a callable makes, or each of several.
+
+    :param place: whose code it is, for people.
+    """
+    for code in given if isinstance(given, list | tuple) else [given]:
+        for use in _hooks_of(code) if callable(code) else ():
+            yield from _wanted_by_hook(use, place, task, unclear)
+
+
+def _hooks_of(code: Any) -> tuple[HookUse, ...]:
+    # Thousands of tasks may share a class, or a callback from "default_args".
+    return _hooks_of_same(code) if isinstance(code, Hashable) else tuple(hooks_in(code))
 
 
 @functools.lru_cache(maxsize=256)
-def _hooks_of_class(kind: type) -> tuple[HookUse, ...]:
-    return tuple(hooks_in(kind))
+def _hooks_of_same(code: Any) -> tuple[HookUse, ...]:
+    return tuple(hooks_in(code))
 
 
-def _wanted_by_hook(use: HookUse, task: str, unclear: list[str]) -> Iterator[tuple[str, Wanted]]:
+def _wanted_by_hook(use: HookUse, place: str, task: str, unclear: list[str]) -> Iterator[tuple[str, Wanted]]:
     if use.actions is None:
+        where = "" if place == "code" else f" of its {place}"
         unclear.append(
-            f"{task}: the hook made in line {use.line} declares no actions that can be read from the code; "
-            "it may read jobs alone. Give it a list of texts: AzureBatchAdHook(conn_id, "
+            f"{task}: the hook made in line {use.line}{where} declares no actions that can be read from the "
+            "code; it may read jobs alone. Give it a list of texts: AzureBatchAdHook(conn_id, "
             "actions=['jobs/read'])."
         )
     for action in use.actions or ():
-        why = f"declared for the hook in line {use.line} of its code"
+        why = f"declared for the hook in line {use.line} of its {place}"
         yield use.conn_id or AT_RUN_TIME, Wanted(action=action, why=why, argument="actions")
 
 

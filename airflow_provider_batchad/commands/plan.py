@@ -36,7 +36,7 @@ _SHOWN_TASKS: Final = 3
 def run_plan(arguments: argparse.Namespace) -> int:
     """Print what would be sent; the exit status: 1 where arguments are wrong, 2 where DAGs cannot be read."""
     date = _date_of(arguments.logical_date)
-    bag = read_bag(arguments.dags_folder, arguments.dag_id, verb="plan")
+    bag = read_bag(arguments.dags_folder, arguments.dag_id, bundle_names=arguments.bundle_name, verb="plan")
     for file, problem in bag.import_errors.items():
         say(f"{file} could not be imported, and is left out: {problem.strip().splitlines()[-1]}")
     found = []

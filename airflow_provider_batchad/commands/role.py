@@ -39,7 +39,9 @@ PLACEHOLDER_ACCOUNT: Final = (
 
 def run_role(arguments: argparse.Namespace) -> int:
     """Print the roles; the exit status: 1 for a role file that differs, 2 for DAGs that cannot be read."""
-    needs = read_needs(read_bag(arguments.dags_folder, arguments.dag_id, verb="role"))
+    needs = read_needs(
+        read_bag(arguments.dags_folder, arguments.dag_id, bundle_names=arguments.bundle_name, verb="role")
+    )
     chosen = arguments.conn_id or needs.uses
     wanted = {conn_id: uses for conn_id, uses in sorted(needs.uses.items()) if conn_id in chosen}
     for file, problem in needs.unread.items():
