@@ -113,25 +113,28 @@ def run_orphans(arguments: argparse.Namespace) -> None:
 def run_role(arguments: argparse.Namespace) -> None:
     """Print the roles that the DAGs need."""
     _use_airflows_database()
-    from airflow_provider_batchad.commands import role
+    from airflow_provider_batchad.commands import report, role
 
-    raise SystemExit(role.run_role(arguments))
+    with report.answers_alone():
+        raise SystemExit(role.run_role(arguments))
 
 
 def run_check(arguments: argparse.Namespace) -> None:
     """Hold what the principal may do against what the DAGs need."""
     _use_airflows_database()
-    from airflow_provider_batchad.commands import check
+    from airflow_provider_batchad.commands import check, report
 
-    raise SystemExit(check.run_check(arguments))
+    with report.answers_alone():
+        raise SystemExit(check.run_check(arguments))
 
 
 def run_plan(arguments: argparse.Namespace) -> None:
     """Print what the DAGs' operators would send."""
     _use_airflows_database()
-    from airflow_provider_batchad.commands import plan
+    from airflow_provider_batchad.commands import plan, report
 
-    raise SystemExit(plan.run_plan(arguments))
+    with report.answers_alone():
+        raise SystemExit(plan.run_plan(arguments))
 
 
 def _use_airflows_database() -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.access.actions import DataAction, Need, short_name
 from airflow_provider_batchad.access.preflight import Held, Preflight, RoleElement, Verdict, judge_elements
-from airflow_provider_batchad.access.roles import CustomRole
 from airflow_provider_batchad.commands.dag_bag import read_bag
 from airflow_provider_batchad.commands.dag_reader import AT_RUN_TIME, DagNeeds, Use, read_needs
 from airflow_provider_batchad.commands.needs import need_of_uses, reasons_of
 from airflow_provider_batchad.commands.report import give_up, print_table, say
-from airflow_provider_batchad.errors import BatchAdError, RoleFileError
+from airflow_provider_batchad.commands.role_file import read_role_file
+from airflow_provider_batchad.errors import BatchAdError
 
 if TYPE_CHECKING:
     import argparse
@@ -50,11 +49,7 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 def _uses(conn_id: str, needs: DagNeeds) -> tuple[list[Use], list[str]]:
     """What is wanted of the connection, and what may be wanted besides."""
-    doubts = [
-        f"{file} could not be imported, and is left out: {problem.strip().splitlines()[-1]}"
-        for file, problem in needs.unread.items()
-    ]
-    doubts += needs.unclear
+    doubts = [*needs.unread, *needs.unclear]
     uses = needs.uses.get(conn_id, [])
     others = [other for other in needs.uses if "{{" in other or "{%" in other or other == AT_RUN_TIME]
     if others:
@@ -69,10 +64,7 @@ def _uses(conn_id: str, needs: DagNeeds) -> tuple[list[Use], list[str]]:
 
 
 def _judge_file(file: str, need: Need, optional: Need) -> Preflight:
-    try:
-        role = CustomRole.parse(json.loads(Path(file).read_text(encoding="utf-8")))
-    except (OSError, ValueError, RoleFileError) as error:
-        give_up("check", f"--role: {file}: {error}")
+    role = read_role_file(file, verb="check", argument="--role")
     elements = [RoleElement(permission=one, role=role.name) for one in role.permissions]
     findings, elsewhere = judge_elements(elements, ())
     return Preflight(need=need, optional=optional, findings=findings, elsewhere=elsewhere)

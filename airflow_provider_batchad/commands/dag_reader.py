@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.access.wanted import UNKNOWN, Wanted
 from airflow_provider_batchad.commands.code_reader import HookUse, hooks_in
+from airflow_provider_batchad.commands.report import unread_files
 from airflow_provider_batchad.operators.declaring import DeclaresActions
 
 if TYPE_CHECKING:
@@ -47,14 +48,14 @@ class DagNeeds:
     """What a DAG folder holds.
 
     :param uses: connection id, or the text of its template → what is wanted of it.
-    :param unread: file → why it could not be imported.
+    :param unread: what could not be read, and why, one sentence for each file or task.
     :param unclear: what cannot be told from the code of a task, one sentence each.
     :param dags: how many DAGs were read.
     :param tasks: how many of their tasks use Batch.
     """
 
     uses: dict[str, list[Use]] = field(default_factory=dict)
-    unread: dict[str, str] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
     dags: int = 0
     tasks: int = 0
@@ -62,14 +63,19 @@ class DagNeeds:
 
 def read_needs(bag: DagBag) -> DagNeeds:
     """What the tasks of all DAGs of a bag want, mapped ones and those in task groups included."""
-    found = DagNeeds(unread=dict(bag.import_errors), dags=len(bag.dags))
+    found = DagNeeds(unread=unread_files(bag.import_errors), dags=len(bag.dags))
     for dag_id, dag in sorted(bag.dags.items()):
         for task in sorted(dag.tasks, key=lambda one: one.task_id):
-            before = sum(map(len, found.uses.values()))
-            for conn_id, wanted in _wanted_by(task, dag_id, found.unclear):
+            try:
+                wants = list(_wanted_by(task, dag_id, found.unclear))
+            except Exception as error:  # noqa: BLE001 - an argument may be an object of anybody's making
+                why = f"{type(error).__name__}: {error}"
+                found.unread.append(f"{dag_id}.{task.task_id} cannot be read, and is left out: {why}")
+                continue
+            for conn_id, wanted in wants:
                 use = Use(dag_id=dag_id, task_id=task.task_id, operator=task.task_type, wanted=wanted)
                 found.uses.setdefault(conn_id, []).append(use)
-            found.tasks += sum(map(len, found.uses.values())) > before
+            found.tasks += bool(wants)
         for callback in _CALLBACKS_OF_DAG:
             code = getattr(dag, callback)
             for conn_id, wanted in _wanted_by_code(code, callback, dag_id, found.unclear):

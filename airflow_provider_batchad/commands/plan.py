@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +11,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_batchad.commands.dag_bag import read_bag
 from airflow_provider_batchad.commands.plan_context import KnownAtRunTime, instances_of, render
-from airflow_provider_batchad.commands.report import give_up, say
+from airflow_provider_batchad.commands.report import give_up, plain, say, unread_files
 from airflow_provider_batchad.hooks.configuration import deployment
 from airflow_provider_batchad.jobs.adding import chunks
 from airflow_provider_batchad.jobs.naming import TaskInstanceName, run_prefix
@@ -29,6 +29,8 @@ from airflow_provider_batchad.operators.submit_job import AzureBatchSubmitJobOpe
 if TYPE_CHECKING:
     import argparse
 
+    from airflow.dag_processing.dagbag import DagBag
+
 REFUSED: Final = 1
 _SHOWN_TASKS: Final = 3
 
@@ -37,8 +39,9 @@ def run_plan(arguments: argparse.Namespace) -> int:
     """Print what would be sent; the exit status: 1 where arguments are wrong, 2 where DAGs cannot be read."""
     date = _date_of(arguments.logical_date)
     bag = read_bag(arguments.dags_folder, arguments.dag_id, bundle_names=arguments.bundle_name, verb="plan")
-    for file, problem in bag.import_errors.items():
-        say(f"{file} could not be imported, and is left out: {problem.strip().splitlines()[-1]}")
+    for sentence in unread_files(bag.import_errors):
+        say(sentence)
+    _check_task_ids(arguments.task_id, bag)
     found = []
     for dag_id, dag in sorted(bag.dags.items()):
         for task in sorted(dag.tasks, key=lambda one: one.task_id):
@@ -54,6 +57,12 @@ def run_plan(arguments: argparse.Namespace) -> int:
     if bag.import_errors:
         return 2
     return REFUSED if any("error" in plan for plan in found) else 0
+
+
+def _check_task_ids(task_ids: Sequence[str] | None, bag: DagBag) -> None:
+    absent = set(task_ids or ()) - {task.task_id for dag in bag.dags.values() for task in dag.tasks}
+    if absent:
+        give_up("plan", f"--task-id: there is no task {', '.join(sorted(absent))}")
 
 
 def _date_of(text: str | None) -> datetime | None:
@@ -72,6 +81,8 @@ def _plans(task: Any, date: datetime | None) -> Iterator[dict[str, Any]]:
             yield {**({"map_index": index} if task.is_mapped else {}), **_plan_of(instance, date)}
     except KnownAtRunTime as unknown:
         yield {"unknown": str(unknown)}
+    except Exception as error:  # noqa: BLE001 - an argument may be an object of anybody's making
+        yield {"error": f"{type(error).__name__}: {error}"}
 
 
 def _plan_of(task: Any, date: datetime | None) -> dict[str, Any]:
@@ -127,25 +138,29 @@ def _without_signatures(body: dict[str, Any]) -> dict[str, Any]:
 
 def _show(plan: dict[str, Any]) -> None:
     index = f"[{plan['map_index']}]" if "map_index" in plan else ""
-    print(f"{plan['dag_id']}.{plan['task_id']}{index} ({plan['operator']})")
+    _line(f"{plan['dag_id']}.{plan['task_id']}{index} ({plan['operator']})")
     if "unknown" in plan:
-        print(f"  known only at run time: {plan['unknown']}\n")
+        _line(f"  known only at run time: {plan['unknown']}\n")
         return
-    print(f"  connection  {plan['connection']}")
+    _line(f"  connection  {plan['connection']}")
     actions = [action.rpartition("batchAccounts/")[2] for action in plan["actions"]]
-    print(f"  actions     {', '.join(actions)}")
+    _line(f"  actions     {', '.join(actions)}")
     if "error" in plan:
-        print(f"  WRONG       {plan['error']}\n")
+        _line(f"  WRONG       {plan['error']}\n")
         return
     if "job" in plan:
-        print(f"  job         {plan['job_id']}")
-        print(f"              {json.dumps(plan['job'], ensure_ascii=False)}")
+        _line(f"  job         {plan['job_id']}")
+        _line(f"              {json.dumps(plan['job'], ensure_ascii=False)}")
         tasks = plan["tasks"]
-        print(f"  tasks       {len(tasks)}")
+        _line(f"  tasks       {len(tasks)}")
         for body in tasks[:_SHOWN_TASKS]:
-            print(f"              {json.dumps(body, ensure_ascii=False)}")
+            _line(f"              {json.dumps(body, ensure_ascii=False)}")
         if len(tasks) > _SHOWN_TASKS:
-            print(f"              and {len(tasks) - _SHOWN_TASKS} more, the last being {tasks[-1]['id']}")
+            _line(f"              and {len(tasks) - _SHOWN_TASKS} more, the last being {tasks[-1]['id']}")
         requests = [f"{count} x {name}" for name, count in plan["requests"].items()]
-        print(f"  requests    {', '.join(requests)}; then what waiting takes")
+        _line(f"  requests    {', '.join(requests)}; then what waiting takes")
     print()
+
+
+def _line(text: str) -> None:
+    print(plain(text))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -17,8 +16,8 @@ from airflow_provider_batchad.commands.dag_bag import read_bag
 from airflow_provider_batchad.commands.dag_reader import Use, read_needs
 from airflow_provider_batchad.commands.needs import need_of_uses, reasons_of
 from airflow_provider_batchad.commands.report import give_up, say
+from airflow_provider_batchad.commands.role_file import read_role_file
 from airflow_provider_batchad.commands.role_report import report_drift, report_role
-from airflow_provider_batchad.errors import RoleFileError
 
 if TYPE_CHECKING:
     import argparse
@@ -44,9 +43,7 @@ def run_role(arguments: argparse.Namespace) -> int:
     )
     chosen = arguments.conn_id or needs.uses
     wanted = {conn_id: uses for conn_id, uses in sorted(needs.uses.items()) if conn_id in chosen}
-    for file, problem in needs.unread.items():
-        say(f"{file} could not be imported, and is left out: {problem.strip().splitlines()[-1]}")
-    for sentence in needs.unclear:
+    for sentence in (*needs.unread, *needs.unclear):
         say(sentence)
     say(f"{needs.dags} DAG(s) read; {needs.tasks} of their tasks use Azure Batch.")
     if not wanted:
@@ -70,10 +67,7 @@ def run_role(arguments: argparse.Namespace) -> int:
 
 
 def _diff(file: str, wanted: Mapping[str, list[Use]]) -> int:
-    try:
-        role = CustomRole.parse(json.loads(Path(file).read_text(encoding="utf-8")))
-    except (OSError, ValueError, RoleFileError) as error:
-        give_up("role", f"--diff: {file}: {error}")
+    role = read_role_file(file, verb="role", argument="--diff")
     if len(wanted) > 1:
         say(f"Compared with what {len(wanted)} connections need together: {', '.join(wanted)}.")
     uses = [use for one in wanted.values() for use in one]
