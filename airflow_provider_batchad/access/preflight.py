@@ -11,11 +11,11 @@ from airflow_provider_batchad.access.actions import (
     ACTIONS,
     OPENS_ANY_READ,
     OPENS_EVERYTHING,
-    Action,
     AnyAction,
     DataAction,
     Need,
 )
+from airflow_provider_batchad.access.operations import BY_NAME
 from airflow_provider_batchad.access.permissions import Permission, granted, matches
 
 
@@ -205,70 +205,32 @@ class Probe:
 
 
 _FIRST: Final = {"maxresults": "1"}
+
+
+def _probe(operation: str, body: Mapping[str, Any] | None = None) -> Probe:
+    """A list of one thing, or something done to what is not there; what it takes, the catalogue says."""
+    asked = BY_NAME[operation]
+    (action,) = asked.need.all()
+    query = None if "{}" in asked.path else _FIRST
+    return Probe(
+        action=action, operation=operation, method=asked.method, path=asked.path, body=body, query=query
+    )
+
+
 PROBES: Final[tuple[Probe, ...]] = (
-    Probe(action=DataAction.JOBS_READ, operation="List Jobs", method="GET", path="/jobs", query=_FIRST),
-    Probe(
-        action=DataAction.JOBS_WRITE,
-        operation="Terminate Job",
-        method="POST",
-        path="/jobs/{}/terminate",
-        body={"terminateReason": "Airflow checks a connection"},
-    ),
-    Probe(action=DataAction.JOBS_DELETE, operation="Delete Job", method="DELETE", path="/jobs/{}"),
-    Probe(
-        action=DataAction.JOB_SCHEDULES_READ,
-        operation="List Job Schedules",
-        method="GET",
-        path="/jobschedules",
-        query=_FIRST,
-    ),
-    Probe(
-        action=DataAction.JOB_SCHEDULES_WRITE,
-        operation="Terminate Job Schedule",
-        method="POST",
-        path="/jobschedules/{}/terminate",
-    ),
-    Probe(
-        action=DataAction.JOB_SCHEDULES_DELETE,
-        operation="Delete Job Schedule",
-        method="DELETE",
-        path="/jobschedules/{}",
-    ),
-    Probe(action=Action.POOLS_READ, operation="List Pools", method="GET", path="/pools", query=_FIRST),
-    Probe(
-        action=Action.POOLS_WRITE,
-        operation="Resize Pool",
-        method="POST",
-        path="/pools/{}/resize",
-        body={"targetDedicatedNodes": 0},
-    ),
-    Probe(action=Action.POOLS_DELETE, operation="Delete Pool", method="DELETE", path="/pools/{}"),
-    Probe(
-        action=Action.POOLS_STOP_RESIZE,
-        operation="Stop Pool Resize",
-        method="POST",
-        path="/pools/{}/stopresize",
-    ),
-    Probe(
-        action=Action.POOLS_DISABLE_AUTOSCALE,
-        operation="Disable Pool Auto Scale",
-        method="POST",
-        path="/pools/{}/disableautoscale",
-    ),
-    Probe(
-        action=Action.APPLICATIONS_READ,
-        operation="List Applications",
-        method="GET",
-        path="/applications",
-        query=_FIRST,
-    ),
-    Probe(
-        action=Action.ACCOUNT_READ,
-        operation="List Supported Images",
-        method="GET",
-        path="/supportedimages",
-        query=_FIRST,
-    ),
+    _probe("List Jobs"),
+    _probe("Terminate Job", {"terminateReason": "Airflow checks a connection"}),
+    _probe("Delete Job"),
+    _probe("List Job Schedules"),
+    _probe("Terminate Job Schedule"),
+    _probe("Delete Job Schedule"),
+    _probe("List Pools"),
+    _probe("Resize Pool", {"targetDedicatedNodes": 0}),
+    _probe("Delete Pool"),
+    _probe("Stop Pool Resize"),
+    _probe("Disable Pool Auto Scale"),
+    _probe("List Applications"),
+    _probe("List Supported Images"),
 )
 
 
