@@ -27,6 +27,8 @@ def read_bag(
     :param bundle_names: all bundles unless given.
     :param verb: for messages.
     """
+    if dags_folder == "":
+        give_up(verb, "--dags-folder: it is empty; leave it out for Airflow's own DAG bundles")
     if dags_folder and bundle_names:
         give_up(verb, "--dags-folder, --bundle-name: give one of them")
     # What a DAG file or Airflow prints is no part of the answer.
@@ -56,7 +58,10 @@ def _bag_of_bundles(names: Sequence[str] | None, verb: str) -> DagBag:
     from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.dag_processing.dagbag import BundleDagBag, DagBag
 
-    every = list(DagBundlesManager().get_all_dag_bundles())  # type: ignore[no-untyped-call]  # Airflow's own
+    try:
+        every = list(DagBundlesManager().get_all_dag_bundles())  # type: ignore[no-untyped-call]  # Airflow's own
+    except Exception as error:  # noqa: BLE001 - the option names a class of anybody's making
+        give_up(verb, f"[dag_processor] dag_bundle_config_list: {type(error).__name__}: {error}")
     unknown = sorted(set(names or ()) - {bundle.name for bundle in every})
     if unknown:
         known = ", ".join(bundle.name for bundle in every)

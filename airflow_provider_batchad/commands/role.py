@@ -15,7 +15,7 @@ from airflow_provider_batchad.access.roles import CustomRole
 from airflow_provider_batchad.commands.dag_bag import read_bag
 from airflow_provider_batchad.commands.dag_reader import Use, read_needs
 from airflow_provider_batchad.commands.needs import need_of_uses, reasons_of
-from airflow_provider_batchad.commands.report import give_up, say
+from airflow_provider_batchad.commands.report import give_up, plain, say
 from airflow_provider_batchad.commands.role_file import read_role_file
 from airflow_provider_batchad.commands.role_report import report_drift, report_role
 
@@ -101,13 +101,15 @@ def _print_role(arguments: argparse.Namespace, conn_id: str, uses: list[Use], fi
     if group is None:
         give_up("role", f"--account-resource-id: expected {PLACEHOLDER_ACCOUNT}")
     need = need_of_uses(uses)
-    named = " ".join(conn_id.split())
+    named = plain(" ".join(conn_id.split()))
     role = CustomRole.smallest(
         need,
         name=arguments.name or f"Airflow Batch {named}",
         description=f"What Airflow's DAGs need of Azure Batch on the connection {named}, and nothing else",
         assignable_scopes=[group[1]],
     )
+    if not role.name.isprintable():
+        give_up("role", "--name: expected one line, without signs that are not printed")
     if len(role.name) > _LONGEST_NAME:
         give_up("role", f"--name: Azure takes at most {_LONGEST_NAME} characters, not {len(role.name)}")
     form = RoleForm(arguments.form)

@@ -159,34 +159,6 @@ def test_a_pool_is_deleted_and_one_that_is_not_there_is_no_error(signing_in: Sig
     assert asked(signing_in, "Delete Pool")[0] == 202
 
 
-@pytest.mark.parametrize(
-    ("run", "operator", "arguments"),
-    [
-        (create, AzureBatchCreatePoolOperator, {"specification": POOL}),
-        (
-            lambda: resize(target_dedicated_nodes=1),
-            AzureBatchResizePoolOperator,
-            {"pool_id": "made", "target_dedicated_nodes": 1},
-        ),
-        (delete, AzureBatchDeletePoolOperator, {"pool_id": "made"}),
-    ],
-    ids=["create", "resize", "delete"],
-)
-def test_the_computed_role_is_enough_and_less_one_line_is_not(
-    run: Any, operator: Any, arguments: dict[str, Any], signing_in: SigningIn
-) -> None:
-    if operator is not AzureBatchCreatePoolOperator:
-        create()
-        steady(signing_in)
-    needed = [one.action for one in operator.required_actions(arguments)]
-    for lacking in needed:
-        hold(signing_in, *(action for action in needed if action is not lacking))
-        with pytest.raises(AirflowFailException, match=lacking.value):
-            run()
-    hold(signing_in, *needed)
-    run()
-
-
 def test_a_connection_that_submits_and_manages_pools_is_told_of(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

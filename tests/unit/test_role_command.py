@@ -164,11 +164,12 @@ def test_a_name_is_for_one_role_and_as_long_as_azure_takes(
 ) -> None:
     assert run("--dags-folder", sound, "--name", "x") == 2
     assert run("--dags-folder", sound, "--conn-id", "m1", "--name", "x" * 513) == 2
+    assert run("--dags-folder", sound, "--conn-id", "m1", "--name", "x\ny") == 2
     occupied = tmp_path / "occupied"
     occupied.write_text("")
     assert run("--dags-folder", sound, "--conn-id", "m1", "--output-dir", str(occupied)) == 2
     said = capsys.readouterr()
-    assert said.err.count("--name:") == 2
+    assert said.err.count("--name:") == 3
     assert "--output-dir:" in said.err
     assert said.out == ""
 
