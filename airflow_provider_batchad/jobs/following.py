@@ -13,18 +13,28 @@ from airflow_provider_batchad.jobs.streaming import LogStream
 T = TypeVar("T")
 
 _LEFT_OUT_AFTER_A_FAILURE: Final = 5
+_IDLE_LOOKS_BEFORE_POOL: Final = 3
+_IDLE_LOOKS_BETWEEN_POOL: Final = 20
 
 
 class Follower:
     """Looks at the job whenever its end is waited for: at most two requests a look.
 
-    A job of many tasks is counted. Of a job of one task, what it writes is shown as soon as it runs.
+    A job of many tasks is counted. Of a job of one task, what it writes is shown as soon as it runs. Where
+    tasks wait and none runs at three looks on end, the pool is looked at, and at every twentieth from then.
 
     :param task_ids: of the tasks that this job holds.
     :param say: takes a record of the log.
+    :param look_at_pool: steps that say why the pool can run nothing; ``None`` where none is known.
     """
 
-    def __init__(self, job_id: str, task_ids: Sequence[str], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        job_id: str,
+        task_ids: Sequence[str],
+        say: Callable[[str], None],
+        look_at_pool: Callable[[], Steps[str | None]] | None = None,
+    ) -> None:
         self.state = "active"
         self._progress = Progress(job_id, say)
         self._streams = (
@@ -32,6 +42,10 @@ class Follower:
             if len(task_ids) == 1
             else []
         )
+        self._say = say
+        self._look_at_pool = look_at_pool
+        self._idle_looks = 0
+        self._trouble: str | None = None
         self._started = False
         self._left_out = 0
 
@@ -46,8 +60,21 @@ class Follower:
                     yield from stream.look()
             else:
                 self._started = yield from self._progress.look(self.state)
+                yield from self._ask_pool()
         except BatchAdError:
             self._left_out = _LEFT_OUT_AFTER_A_FAILURE
+
+    def _ask_pool(self) -> Steps[None]:
+        self._idle_looks = self._idle_looks + 1 if self._progress.idle else 0
+        if (
+            self._look_at_pool is None
+            or self._idle_looks % _IDLE_LOOKS_BETWEEN_POOL != _IDLE_LOOKS_BEFORE_POOL
+        ):
+            return
+        trouble = yield from self._look_at_pool()
+        if trouble and trouble != self._trouble:
+            self._say(trouble)
+        self._trouble = trouble
 
     def rest(self) -> Steps[None]:
         """What the task wrote since the last look; its job is over."""

@@ -16,12 +16,14 @@ class Progress:
     """Says when a job's state changes, when its first task starts, at its first failure, and at each tenth.
 
     :param say: takes a line of the log.
+    :ivar idle: whether tasks waited and none ran when it was last asked.
     """
 
     def __init__(self, job_id: str, say: Callable[[str], None]) -> None:
         self._job_id = job_id
         self._say = say
         self._said: tuple[object, ...] = ()
+        self.idle = False
 
     def look(self, state: str) -> Steps[bool]:
         """One request for the counts; whether a task has started.
@@ -36,6 +38,7 @@ class Progress:
         active, running, done, failed = (
             int(counts.get(name) or 0) for name in ("active", "running", "completed", "failed")
         )
+        self.idle = active > 0 and running == 0
         every = active + running + done
         started = running + done > 0
         change = (state, started, failed > 0, done * 10 // every if every else 0)

@@ -41,6 +41,12 @@ class JobSpec:
         return bool(self.body.get("usesTaskDependencies") or "jobPreparationTask" in self.body)
 
     @property
+    def pool_id(self) -> str | None:
+        """The pool that the job names; ``None`` for one that Batch makes."""
+        found = self.body["poolInfo"].get("poolId")
+        return None if found is None else str(found)
+
+    @property
     def uses_auto_pool(self) -> bool:
         """Whether Batch makes the pool for the job, which takes the right to write pools."""
         return "autoPoolSpecification" in self.body["poolInfo"]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowTaskTimeout
 
+from airflow_provider_batchad.errors import BatchAdError
+from airflow_provider_batchad.hooks.pool_look import look_at_pool
 from airflow_provider_batchad.jobs.outcome import BLOCKED_REASON
 from airflow_provider_batchad.jobs.termination import terminate
 from airflow_provider_batchad.jobs.waiting import Wait, wait_for_end
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_batchad.hooks import AzureBatchAdHook
+    from airflow_provider_batchad.jobs.spec import JobSpec
 
 _LONGEST_TERMINATION = timedelta(minutes=1)
 _LONGEST_REASON = 1000
@@ -53,6 +56,15 @@ class OwnJob:
         if self.end(hook, log, f"{BLOCKED_REASON}{message}"):
             wait = Wait(poll_interval_seconds=2, deadline=datetime.now(UTC) + _LONGEST_TERMINATION)
             hook.run(wait_for_end(self.job_id, wait, now=lambda: datetime.now(UTC)))
+
+
+def pool_trouble(hook: AzureBatchAdHook, spec: JobSpec) -> str:
+    """Why the pool can run nothing, as a further sentence of a failure; empty where nothing is known."""
+    try:
+        found = None if spec.pool_id is None else hook.run(look_at_pool(hook.connection, spec.pool_id))
+    except BatchAdError:
+        found = None
+    return f" {found}" if found else ""
 
 
 def timeout_passed(timeout: timedelta | None) -> str:

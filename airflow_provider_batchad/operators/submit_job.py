@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NoReturn, get_args
 
 from airflow.providers.common.compat.sdk import BaseOperator, conf
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_batchad.access.wanted import Wanted
     from airflow_provider_batchad.hooks import AzureBatchAdHook
+    from airflow_provider_batchad.jobs.spec import JobSpec
     from airflow_provider_batchad.operators.ending import OwnJob
     from airflow_provider_batchad.operators.kill_switch import KillSwitch
     from airflow_provider_batchad.operators.place import Times
@@ -178,6 +180,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
 
     def _submit_and_wait(self, context: Context, times: Times) -> Any:
         from airflow_provider_batchad.hooks import AzureBatchAdHook
+        from airflow_provider_batchad.hooks.pool_look import look_at_pool
         from airflow_provider_batchad.jobs.following import Follower, followed
         from airflow_provider_batchad.jobs.waiting import WaitResult, wait_for_end
         from airflow_provider_batchad.operators.arguments import policy_of, specification_of, wait_of
@@ -207,10 +210,11 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
             if not self.wait_for_completion:
                 return job.job_id
             if self.deferrable:
-                self._defer(own, times.deadline, job.earlier, job.rejected, can_block=spec.can_block)
+                self._defer(own, times.deadline, job.earlier, job.rejected, spec)
             waiting = wait_for_end(own.job_id, wait, now=lambda: datetime.now(UTC))
             submitted = [task_id for task_id in spec.task_ids if task_id not in job.kept]
-            follower = Follower(own.job_id, submitted, self.log.info)
+            look = None if spec.pool_id is None else partial(look_at_pool, hook.connection, spec.pool_id)
+            follower = Follower(own.job_id, submitted, self.log.info, look)
             waited = hook.run(followed(waiting, follower), switch.pause)
             if waited.result is WaitResult.BLOCKED:
                 own.end_blocked(hook, self.log, waited.message)
@@ -245,7 +249,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         """
         from airflow_provider_batchad.hooks import AzureBatchAdHook
         from airflow_provider_batchad.operators.arguments import policy_of, specification_of
-        from airflow_provider_batchad.operators.ending import OwnJob, timeout_passed
+        from airflow_provider_batchad.operators.ending import OwnJob, pool_trouble, timeout_passed
         from airflow_provider_batchad.operators.results import Ended, finish
 
         job_id, status = event["job_id"], event["status"]
@@ -257,14 +261,14 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
             if status == "unreachable" and not self._is_over(hook, job_id):
                 self.log.warning("Batch could not be asked for a while; waiting on: %s", event["message"])
                 until = datetime.fromisoformat(deadline) if deadline else None
-                self._defer(own, until, earlier, rejected or {}, can_block=spec.can_block)
+                self._defer(own, until, earlier, rejected or {}, spec)
             if status == "blocked":
                 own.end_blocked(hook, self.log, event["message"])
             # One that ended just then, or is another try's by now, is judged as any other.
             if status == "deadline" and own.end(hook, self.log, timeout_passed(self.execution_timeout)):
                 raise JobFailed(
                     f"Batch job {job_id!r} did not end within the execution_timeout of "
-                    f"{self.execution_timeout}; it was terminated.",
+                    f"{self.execution_timeout}; it was terminated.{pool_trouble(hook, spec)}",
                     job_id=job_id,
                 )
             ended = Ended.of(
@@ -292,8 +296,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         deadline: datetime | None,
         earlier: Sequence[str],
         rejected: Mapping[str, str],
-        *,
-        can_block: bool,
+        spec: JobSpec,
     ) -> NoReturn:
         from airflow_provider_batchad.jobs.rejected import to_remember
         from airflow_provider_batchad.triggers import AzureBatchJobTrigger
@@ -304,9 +307,10 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
             own.job_id,
             float(self.poll_interval),
             text,
-            can_block=can_block,
+            can_block=spec.can_block,
             cancel_on_kill=self.cancel_on_kill,
             etag=own.etag,
+            pool_id=spec.pool_id,
         )
         resume_with: dict[str, Any] = {"deadline": text, "etag": own.etag, "earlier": list(earlier)}
         if rejected:

@@ -32,6 +32,12 @@ def wanted_by_submit_job(arguments: Mapping[str, Any]) -> Iterator[Wanted]:
             widest=_is_unknown(cleanup),
         )
     auto_pool = _auto_pool_of(arguments.get("job"))
+    if auto_pool is None or _is_unknown(auto_pool):
+        yield Wanted(
+            action=Action.POOLS_READ,
+            why="says in the log why the pool runs nothing of the job",
+            optional=True,
+        )
     if auto_pool is not None:
         yield Wanted(
             action=Action.POOLS_WRITE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from airflow_provider_batchad.access.declaration import Declaration
+    from airflow_provider_batchad.hooks import AzureBatchAdAsyncHook
 
 UNREACHABLE = "unreachable"
 FAILED = "failed"
@@ -42,6 +44,7 @@ class AzureBatchJobTrigger(BaseTrigger):
     :param can_block: whether its tasks may wait for ever for what failed.
     :param cancel_on_kill: end the job when a person ends the task (Airflow 3.3 and later).
     :param etag: the version of the job that the task's try wrote; a job that another try has is left to it.
+    :param pool_id: the pool to look at now and then, where the role allows it, to say why it runs nothing.
     :param _of_other_versions: what another version of this package stored with a waiting task; left out.
     """
 
@@ -55,6 +58,7 @@ class AzureBatchJobTrigger(BaseTrigger):
         can_block: bool = False,
         cancel_on_kill: bool = True,
         etag: str | None = None,
+        pool_id: str | None = None,
         **_of_other_versions: Any,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -65,6 +69,7 @@ class AzureBatchJobTrigger(BaseTrigger):
         self.can_block = can_block
         self.cancel_on_kill = cancel_on_kill
         self.etag = etag
+        self.pool_id = pool_id
         self._fired = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
@@ -79,6 +84,7 @@ class AzureBatchJobTrigger(BaseTrigger):
                 "can_block": self.can_block,
                 "cancel_on_kill": self.cancel_on_kill,
                 "etag": self.etag,
+                "pool_id": self.pool_id,
             },
         )
 
@@ -145,7 +151,28 @@ class AzureBatchJobTrigger(BaseTrigger):
         try:
             async with AzureBatchAdAsyncHook(self.batchad_conn_id) as hook:
                 watcher = await JobWatcher.of(hook)
-                waited = await watcher.wait(self.job_id, wait)
+                async with self._following_pool(hook):
+                    waited = await watcher.wait(self.job_id, wait)
         except BatchAdError as error:
             return (UNREACHABLE if error.retryable else FAILED), str(error)
         return waited.result.value, waited.message
+
+    @asynccontextmanager
+    async def _following_pool(self, hook: AzureBatchAdAsyncHook) -> AsyncIterator[None]:
+        from airflow_provider_batchad.triggers.pools import PoolWatcher
+
+        if self.pool_id is None:
+            yield
+            return
+        pools = await PoolWatcher.of(hook)
+        following = asyncio.ensure_future(
+            pools.follow(self.pool_id, interval=self.poll_interval, say=self.log.warning)
+        )
+        try:
+            yield
+        finally:
+            following.cancel()
+            # Whatever became of the looks: the job is what is waited for.
+            await asyncio.wait((following,))
+            if not following.cancelled():
+                self.log.debug("The looks at pool %s ended: %s", self.pool_id, following.exception())

@@ -16,6 +16,7 @@ PRESENT = {
     "can_block": True,
     "cancel_on_kill": False,
     "etag": "0x1",
+    "pool_id": "cpu",
 }
 MINIMAL = {"batchad_conn_id": "batchad_default", "job_id": "j"}
 FIRST = {**MINIMAL, "poll_interval": 30.0, "deadline": None}
@@ -32,4 +33,4 @@ def test_what_another_version_stored_loads(stored: dict[str, Any]) -> None:
     trigger = AzureBatchJobTrigger(**stored)
     defaults = {"poll_interval": 30.0, "deadline": None, "can_block": False, "cancel_on_kill": True}
     known = {name: value for name, value in stored.items() if name in PRESENT}
-    assert trigger.serialize()[1] == {**defaults, "etag": None, **known}
+    assert trigger.serialize()[1] == {**defaults, "etag": None, "pool_id": None, **known}
