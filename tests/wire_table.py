@@ -24,7 +24,7 @@ class WireTable:
         if not self._rows:
             return
         terminalreporter.section("requests broken on the wire")
-        for operation, way, found in sorted(self._rows):
+        for operation, way, found in sorted(self._rows, key=lambda row: row[:2]):
             by_verdict: dict[str, list[str]] = {}
             for fault, verdict in found.items():
                 by_verdict.setdefault(verdict, []).append(fault)

@@ -42,7 +42,7 @@ for deferrable in (True, False):
     globals()[f"{mode}_endless"] = define(
         f"{mode}_endless", command_line="/bin/sleep 600", deferrable=deferrable, retries=0
     )
-    globals()[f"{mode}_long"] = define(f"{mode}_long", command_line="/bin/sleep 30", deferrable=deferrable)
+    globals()[f"{mode}_long"] = define(f"{mode}_long", command_line="/bin/sleep 20", deferrable=deferrable)
 
 read_only = define("read_only", tasks=tasks(3), batchad_conn_id="read_only")
 wrong_task = define(
