@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import requests
 
@@ -28,11 +29,11 @@ class Running:
         words = shlex.split(output, comments=True)
         self.settings = dict(word.split("=", 1) for word in words if "=" in word)
 
-    def control(self, path: str) -> requests.Response:
+    def control(self, path: str, method: str = "GET", **options: Any) -> requests.Response:
         with requests.Session() as session:
             session.trust_env = False
             session.verify = self.settings["BATCHAD_LOCAL_CA_FILE"]
-            return session.get(self.settings["BATCHAD_LOCAL_CONTROL"] + path)
+            return session.request(method, self.settings["BATCHAD_LOCAL_CONTROL"] + path, **options)
 
     def end(self, number: int = signal.SIGINT) -> int:
         self.process.send_signal(number)

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 from azure.keyvault.secrets._shared import http_challenge_cache
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from airflow_provider_batchad.local.entra import tokens
 from airflow_provider_batchad.local.pytest_plugin import local_azure, local_azure_config
 from airflow_provider_batchad.local.server import LocalAzure
 from tests.contract.batch_fixtures import batch, own_batch
@@ -17,6 +19,18 @@ from tests.contract.batch_fixtures import batch, own_batch
 __all__ = ["batch", "local_azure", "local_azure_config", "own_batch"]
 
 _BUNDLE_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+@pytest.fixture(scope="session")
+def key() -> RSAPrivateKey:
+    """It takes longer to make than all else of a local Azure's start."""
+    return tokens.make_key()
+
+
+@pytest.fixture(autouse=True)
+def one_key(key: RSAPrivateKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The local Azures that tests start sign their tokens with one key."""
+    monkeypatch.setattr(tokens, "make_key", lambda: key)
 
 
 @pytest.fixture(params=["bundle exported", "no bundle"])

@@ -171,7 +171,8 @@ def test_it_starts_anew_when_one_of_its_nodes_is_preempted(batch: Batch) -> None
     (subtask,) = subtasks(batch, job_id)
     lost = subtask.node_info.node_id
     assert batch.azure.preempt_nodes(pool_id, node_ids=[lost], back_after_seconds=0.0) == (lost,)
-    eventually(lambda: batch.client.get_task(job_id, "t").execution_info.start_time not in (None, first))
+    # The node is to come back first.
+    eventually(lambda: info(batch.client.get_task(job_id, "t")).start_time not in (None, first), seconds=60)
     wait_for(batch, job_id, "t", pool_id).touch()
     task = batch.finished(job_id, "t")
     assert (info(task).exit_code, info(task).requeue_count, info(task).retry_count) == (0, 0, 0)

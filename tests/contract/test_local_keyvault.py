@@ -14,7 +14,10 @@ from azure.identity import ManagedIdentityCredential
 from azure.identity.aio import ManagedIdentityCredential as AsyncManagedIdentityCredential
 from azure.keyvault.secrets import SecretClient
 from azure.keyvault.secrets.aio import SecretClient as AsyncSecretClient
+from cryptography.hazmat.primitives.asymmetric import rsa
 
+from airflow_provider_batchad.local.config import LocalAzureConfig
+from airflow_provider_batchad.local.entra import tokens
 from airflow_provider_batchad.local.faults import FaultRule
 from airflow_provider_batchad.local.server import LocalAzure
 from tests.contract.state_fixtures import vault_of
@@ -182,12 +185,18 @@ def test_client_is_challenged_once_and_then_knows_tenant_and_resource(
     ],
 )
 def test_bad_token_is_challenged_with_the_reason(
-    machine: LocalAzure, session: requests.Session, change: str, text: str
+    machine: LocalAzure,
+    session: requests.Session,
+    monkeypatch: pytest.MonkeyPatch,
+    change: str,
+    text: str,
 ) -> None:
     audience = "https://vault.azure.net/" if change == "audience" else VAULT_RESOURCE
     token = token_for(machine, "airflow-worker", audience=audience)
     if change == "signature":
-        with LocalAzure() as other:
+        other_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        monkeypatch.setattr(tokens, "make_key", lambda: other_key)
+        with LocalAzure(LocalAzureConfig(port=0)) as other:
             token = token_for(other, "airflow-worker")
     if change == "expired":
         machine.clock.advance(3601)

@@ -48,7 +48,7 @@ def test_either_key_opens_everything(azure: LocalAzure, name: KeyName) -> None:
         found = list(client.list_jobs(filter="startswith(id, 'sig') and state eq 'active'", select=["id"]))
         assert [job.id for job in found] == ["signed"]
         assert [pool.id for pool in client.list_pools()] == ["cpu"]
-        client.begin_delete_job("signed").wait()
+        client.begin_delete_job("signed", polling_interval=0.02).wait()
     entries = azure.ledger.entries(service="batch")
     assert {entry.principal for entry in entries} == {"shared key"}
     assert {entry.status for entry in entries} <= {200, 201, 202, 404}

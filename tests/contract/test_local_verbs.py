@@ -94,8 +94,8 @@ def serving() -> Iterator[Local]:
 def local(serving: Local) -> Iterator[Local]:
     """The same; faults and clock are as they were after each test."""
     yield serving
-    serving("faults", "clear")
-    serving("clock", "real")
+    serving.process.control("/faults", "DELETE").raise_for_status()
+    serving.process.control("/clock", "PUT", json={"real": True}).raise_for_status()
 
 
 def job(job_id: str) -> models.BatchJobCreateOptions:

@@ -33,6 +33,10 @@ def signing_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[SigningIn]:
 
 
 both_ways = pytest.mark.parametrize("deferrable", [False, True], ids=["in the worker", "by the trigger"])
+by_trigger = pytest.param(True, marks=pytest.mark.nightly, id="by the trigger")
+mostly_in_the_worker = pytest.mark.parametrize(
+    "deferrable", [pytest.param(False, id="in the worker"), by_trigger]
+)
 
 
 def run(deferrable: bool, *, number: int = 1, **arguments: Any) -> Any:
@@ -113,7 +117,7 @@ def test_a_failed_parent_whose_exit_code_satisfies_blocks_nobody(
     assert run(deferrable, tasks=tasks, max_failed_tasks=1)["succeeded"] == 1
 
 
-@both_ways
+@mostly_in_the_worker
 def test_a_retry_of_the_failed_tasks_runs_the_children_of_a_parent_that_succeeded(
     signing_in: SigningIn, deferrable: bool, tmp_path: Path
 ) -> None:
@@ -134,7 +138,7 @@ def test_a_retry_of_the_failed_tasks_runs_the_children_of_a_parent_that_succeede
     assert sorted(held) == [["child", "grandchild"], ["child", "grandchild", "parent"]]
 
 
-@both_ways
+@mostly_in_the_worker
 def test_a_preparation_that_fails_on_every_node_ends_the_job(signing_in: SigningIn, deferrable: bool) -> None:
     preparation = {"command_line": shell("exit 5"), "constraints": {"max_task_retry_count": 0}}
     with pytest.raises(JobFailed, match=r"preparation task failed on all .* \(exit codes: 5\)"):
@@ -153,7 +157,7 @@ def test_a_dependency_on_a_task_that_the_author_forgot_is_refused_before_anythin
     assert not signing_in.azure.ledger.entries(service="batch")
 
 
-@both_ways
+@mostly_in_the_worker
 def test_a_dependency_on_a_task_that_the_job_manager_never_added_ends_the_job(
     signing_in: SigningIn, deferrable: bool
 ) -> None:

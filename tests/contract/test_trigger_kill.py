@@ -15,6 +15,7 @@ from airflow.providers.common.compat.sdk import TaskDeferred
 
 from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.triggers import AzureBatchJobTrigger, killed
+from airflow_provider_batchad.triggers import job as trigger_module
 from tests.contract.operator_runs import context_of, operator_of, submit
 from tests.contract.signing_in import SigningIn, connected
 
@@ -129,6 +130,7 @@ def test_a_task_is_deferred_without_a_timeout_of_airflows(signing_in: SigningIn)
 async def test_a_trigger_that_has_fired_ends_nothing(
     signing_in: SigningIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(trigger_module, "SETTLE_SECONDS", 0.0)
     operator = operator_of()
     context = context_of(operator)
     job = submit(operator, context)

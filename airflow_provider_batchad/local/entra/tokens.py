@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import jwt
 
 if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from jwt.types import Options
 
     from airflow_provider_batchad.local.clock import Clock
@@ -85,6 +86,13 @@ class TokenFacts:
     answers_challenges: bool
 
 
+def make_key() -> RSAPrivateKey:
+    """A key to sign tokens with."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
 class TokenAuthority:
     """Signs tokens with a key of this run, and verifies them for every service.
 
@@ -92,10 +100,8 @@ class TokenAuthority:
     """
 
     def __init__(self, *, clock: Clock) -> None:
-        from cryptography.hazmat.primitives.asymmetric import rsa
-
         self._clock = clock
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key = make_key()
         self._public_key = self._key.public_key()
         self._verified: dict[bytes, TokenFacts] = {}
         self._names: dict[str, str] = {}
