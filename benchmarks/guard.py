@@ -7,7 +7,6 @@ policy that does nothing.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import json
 import statistics
@@ -23,6 +22,7 @@ from airflow_provider_batchad.access.actions import ACTIONS
 from airflow_provider_batchad.access.declaration import Declaration, declared
 from airflow_provider_batchad.access.guard import Guard
 from airflow_provider_batchad.access.operations import OPERATIONS
+from benchmarks.command_line import parser_of
 
 ROUNDS = 200
 REPEATS = 9
@@ -64,11 +64,7 @@ def run() -> dict[str, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(arguments)
+    options = parser_of(__doc__).parse_args(arguments)
     found = run()
     if options.json:
         print(json.dumps(found))

@@ -7,7 +7,6 @@ less.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
@@ -25,6 +24,7 @@ from urllib.parse import urlencode, urlsplit
 import psutil
 
 from benchmarks.bare_client import BareClient
+from benchmarks.command_line import parser_of
 
 COMMAND = (sys.executable, "-m", "airflow_provider_batchad.local", "--port", "0", "--json")
 VERSION = "api-version=2025-06-01"
@@ -212,10 +212,7 @@ def run(starts: int = STARTS) -> LocalAzureFigures:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser = parser_of(__doc__)
     parser.add_argument("--starts", type=int, default=STARTS, help=f"how many starts (default {STARTS})")
     options = parser.parse_args(arguments)
     result = run(options.starts)

@@ -7,7 +7,6 @@ time, ours and the peer's in turn.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from benchmarks.command_line import parser_of
 from benchmarks.peer import peer_python
 
 OURS = "airflow_provider_batchad.operators:AzureBatchSubmitJobOperator"
@@ -121,10 +121,7 @@ def run(runs: int = RUNS) -> ParseCost:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser = parser_of(__doc__)
     parser.add_argument("--runs", type=int, default=RUNS, help=f"of each of the two (default {RUNS})")
     options = parser.parse_args(arguments)
     result = run(options.runs)

@@ -6,7 +6,6 @@ after: what each task wants, the roles, and their text.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import json
@@ -20,6 +19,7 @@ from airflow_provider_batchad.access.roles import CustomRole
 from airflow_provider_batchad.commands.dag_bag import read_bag
 from airflow_provider_batchad.commands.dag_reader import read_needs
 from airflow_provider_batchad.commands.needs import need_of_uses, reasons_of
+from benchmarks.command_line import parser_of
 
 DAGS, OPERATORS = 200, 10
 _DAG = """
@@ -64,11 +64,7 @@ def run() -> dict[str, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    options = parser.parse_args(arguments)
+    options = parser_of(__doc__).parse_args(arguments)
     found = run()
     if options.json:
         print(json.dumps(found))

@@ -10,7 +10,6 @@ the connection; it asks no vault.
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
 import os
@@ -30,6 +29,7 @@ from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig, WorkloadIdentityConfig
 from airflow_provider_batchad.local.faults import FaultRule
 from airflow_provider_batchad.local.server import LocalAzure
+from benchmarks.command_line import parser_of
 from benchmarks.peer import peer_python
 
 TASKS = 200
@@ -175,10 +175,7 @@ def run(tasks: int = TASKS, at_once: int = AT_ONCE) -> SignIn:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser = parser_of(__doc__)
     parser.add_argument("--tasks", type=int, default=TASKS, help=f"of each of the three (default {TASKS})")
     parser.add_argument("--at-once", type=int, default=AT_ONCE, help=f"at a time (default {AT_ONCE})")
     options = parser.parse_args(arguments)

@@ -8,7 +8,6 @@ Each is a process of its own; its CPU seconds are the client's alone.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -20,6 +19,7 @@ from typing import Any
 from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig, PoolConfig
 from airflow_provider_batchad.local.server import LocalAzure
+from benchmarks.command_line import parser_of
 from benchmarks.submission_client import WAYS
 
 NUMBERS = (1_000, 10_000, 100_000)
@@ -72,10 +72,7 @@ def _measure(azure: LocalAzure, environment: dict[str, str], way: str, number: i
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser = parser_of(__doc__)
     parser.add_argument("--tasks", type=int, nargs="+", default=NUMBERS, help="numbers of tasks")
     options = parser.parse_args(arguments)
     result = run(options.tasks)

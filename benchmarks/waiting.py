@@ -10,7 +10,6 @@ in it takes them.
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
@@ -21,6 +20,7 @@ from typing import Any
 from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import LocalAzureConfig, PoolConfig, WorkloadIdentityConfig
 from airflow_provider_batchad.local.server import LocalAzure
+from benchmarks.command_line import parser_of
 from benchmarks.peer import peer_python
 from benchmarks.waiting_account import Account
 from benchmarks.waiting_triggerer import Triggerer, running
@@ -198,10 +198,7 @@ def show(costs: Mapping[str, Mapping[str, Cost]], interval: float) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser = parser_of(__doc__)
     parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="of waiting jobs, growing")
     parser.add_argument("--interval", type=float, default=INTERVAL_SECONDS, help="seconds (default 30)")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
