@@ -171,9 +171,7 @@ async def test_a_triggerer_whose_role_does_not_allow_it_asks_once(azure: Signing
 def test_a_failure_for_time_says_why_nothing_ran(azure: SigningIn) -> None:
     operator = operator_of(pool_id="empty")
     context = context_of(operator)
-    with pytest.raises(
-        JobFailed, match=r"did not end within .* terminated\. Pool 'empty' can run nothing"
-    ):
+    with pytest.raises(JobFailed, match=r"did not end within .* terminated\. Pool 'empty' can run nothing"):
         resume(operator, context, "deadline", submit(operator, context))
 
 
