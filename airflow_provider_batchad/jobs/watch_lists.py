@@ -89,10 +89,11 @@ def list_completed(since: datetime, *, max_pages: int | None = None) -> Steps[Co
     return Completed(ids=frozenset(ids), transitions=transitions, answered=answered, whole=request is None)
 
 
-def list_unfinished() -> Steps[frozenset[str]]:
-    """The ids of the account's jobs that are not completed, casefolded; a page holds a thousand."""
+def list_unfinished() -> Steps[dict[str, str]]:
+    """The account's jobs that are not completed: id, casefolded → state; a page holds a thousand."""
     jobs = yield from requests.all_pages(requests.list_jobs(where="state ne 'completed'", select="id,state"))
-    return frozenset(str(job.get("id")).casefold() for job in jobs if state_of(job) != "completed")
+    states = {str(job.get("id")).casefold(): state_of(job) for job in jobs}
+    return {job_id: state for job_id, state in states.items() if state != "completed"}
 
 
 def _next(body: Mapping[str, Any]) -> BatchRequest | None:

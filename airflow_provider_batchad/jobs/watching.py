@@ -49,11 +49,13 @@ class Waiter:
 
     :param wait: the deadline in it is the waiter's own business.
     :param tell: takes how the wait ended, once: or the error for which nobody knows.
+    :param say: takes what holds the job up meanwhile, once for each change.
     """
 
     job_id: str
     wait: Wait
     tell: Callable[[Outcome], None]
+    say: Callable[[str], None] = field(default=lambda _: None)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,6 +66,7 @@ class _Job:
     :param in_doubt: nobody knows whether it has ended.
     :param sought: it was looked for among those that completed before.
     :param looks: since it was last looked at for what blocks it.
+    :param disabled: somebody disabled it, as far as it was seen.
     """
 
     job_id: str
@@ -73,6 +76,7 @@ class _Job:
     is_new: bool = True
     sought: bool = False
     looks: int = 0
+    disabled: bool = False
 
     @property
     def can_block(self) -> bool:
@@ -210,6 +214,7 @@ class Watch:
             if job is not None:
                 job.in_doubt = key not in unfinished
                 job.is_new = job.is_new and job.in_doubt
+                _say_if_disabled(job, unfinished.get(key))
         self._were_answered(self._jobs[key] for key in before if key in unfinished and key in self._jobs)
 
     def _complete(self) -> Steps[None]:
@@ -245,6 +250,7 @@ class Watch:
         if state_of(response.json()) == "completed":
             self._end(key, Waited(result=WaitResult.COMPLETED))
             return
+        _say_if_disabled(job, state_of(response.json()))
         if len(self._jobs) == 1 or self._time.newest is None:
             self._time.begin(response)
         job.in_doubt = job.is_new = False
@@ -299,3 +305,12 @@ class Watch:
             self._warn(
                 f"The jobs that are waited for cannot be listed as they should; they are {asked}: {error}"
             )
+
+
+def _say_if_disabled(job: _Job, state: str | None) -> None:
+    disabled = state in ("disabling", "disabled")
+    if disabled != job.disabled:
+        job.disabled = disabled
+        what = "is disabled: nothing of it runs until somebody enables it" if disabled else "is enabled again"
+        for waiter in job.waiters:
+            waiter.say(f"Batch job {job.job_id} {what}.")

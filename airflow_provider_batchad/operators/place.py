@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -117,12 +117,12 @@ def submit_in_a_place(
         seconds = min(seconds * 1.5, float(operator.poll_interval))
 
 
-def _unfinished(hook: AzureBatchAdHook, pause: Callable[[float], object]) -> frozenset[str]:
+def _unfinished(hook: AzureBatchAdHook, pause: Callable[[float], object]) -> Collection[str]:
     try:
         return hook.run(list_unfinished(), pause)
     except BatchAdError:
         # The trigger asks again, and says it where that does not help.
-        return frozenset()
+        return ()
 
 
 def after_waiting(

@@ -152,7 +152,7 @@ class AzureBatchJobTrigger(BaseTrigger):
             async with AzureBatchAdAsyncHook(self.batchad_conn_id) as hook:
                 watcher = await JobWatcher.of(hook)
                 async with self._following_pool(hook):
-                    waited = await watcher.wait(self.job_id, wait)
+                    waited = await watcher.wait(self.job_id, wait, self.log.warning)
         except BatchAdError as error:
             return (UNREACHABLE if error.retryable else FAILED), str(error)
         return waited.result.value, waited.message

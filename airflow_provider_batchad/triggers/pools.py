@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from airflow_provider_batchad.access.declaration import Declaration
 from airflow_provider_batchad.hooks.pool_look import look_at_pool
 from airflow_provider_batchad.jobs.pool_watch import PoolWaiter, PoolWatch
-from airflow_provider_batchad.triggers.shared_poll import SharedPoll
+from airflow_provider_batchad.triggers.shared_poll import SharedPoll, in_this_context
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.connection import BatchConnection
@@ -34,11 +33,7 @@ class PoolWatcher(SharedPoll[PoolWaiter, None]):
         :param say: called as if by the follower itself.
         :raises RuntimeError: the looks came to an end that nobody expected.
         """
-        context = copy_context()
-
-        def say_here(text: str) -> None:
-            context.run(say, text)
-
+        say_here = in_this_context(say)
         await self._wait(
             lambda tell: PoolWaiter(pool_id=pool_id, interval=interval, say=say_here, tell=tell), None
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextvars import Context
+from contextvars import Context, copy_context
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
@@ -138,3 +138,9 @@ class SharedPoll(Generic[Waiter, Result]):
 def _tell(future: asyncio.Future[Result | Exception], outcome: Result | Exception) -> None:
     if not future.done():
         future.set_result(outcome)
+
+
+def in_this_context(say: Callable[[str], None]) -> Callable[[str], None]:
+    """``say`` for the poll to call, whose own context is nobody's: so that it ends up in this one's log."""
+    context = copy_context()
+    return lambda text: context.run(say, text)

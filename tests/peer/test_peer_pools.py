@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from airflow.providers.common.compat.sdk import TaskDeferred
 from azure.batch import models
+from structlog.testing import capture_logs
 
+from airflow_provider_batchad.errors import JobFailed
 from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import (
     AssignmentConfig,
@@ -15,7 +18,7 @@ from airflow_provider_batchad.local.config import (
     PoolConfig,
     WorkloadIdentityConfig,
 )
-from tests.contract.batch_fixtures import shell
+from tests.contract.batch_fixtures import eventually, shell
 from tests.contract.operator_runs import context_of, operator_of
 from tests.contract.pool_fixtures import create_pool, nodes_in, steady
 from tests.peer.peer_runs import Both
@@ -106,6 +109,21 @@ def test_peer_takes_a_pool_without_a_usable_node_for_ready(both: Both) -> None:
     seen = both.peer.run(batch_pool_id=broken_pool(both), timeout=0.02)
     assert both.statuses("Create Task") == [201]
     assert (seen.error, seen.sentence) == ("RuntimeError", "Timeout waiting for Azure Batch job peer.")
+
+
+@pytest.mark.parametrize("config", [CONTRIBUTOR])
+def test_our_pool_without_a_usable_node_is_said_with_the_start_tasks_exit_code(both: Both) -> None:
+    operator = operator_of(pool_id=broken_pool(both), poll_interval=0.2)
+    with capture_logs() as said, ThreadPoolExecutor(1) as worker:
+        running = worker.submit(operator.execute, context_of(operator))
+        try:
+            eventually(lambda: any("exit code 7" in str(one["event"]) for one in list(said)))
+        finally:
+            for job in both.batch.client.list_jobs():
+                ended = both.batch.send("POST", f"/jobs/{job.id}/terminate", {"terminateReason": "a person"})
+                ended.raise_for_status()
+        with pytest.raises(JobFailed):
+            running.result(60)
 
 
 @pytest.mark.parametrize("config", [CONTRIBUTOR])

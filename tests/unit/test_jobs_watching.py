@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from airflow_provider_batchad.jobs.rest import BatchRequest, BatchResponse
 from airflow_provider_batchad.jobs.waiting import WaitResult
 from airflow_provider_batchad.jobs.watch_pace import BETWEEN_EARLY_LOOKS_SECONDS
@@ -238,3 +240,24 @@ def test_a_blocked_job_is_told_with_what_it_waits_for(account: Account) -> None:
     outcome = account.told["j"]
     assert account.result("j") is WaitResult.BLOCKED
     assert "b for a" in getattr(outcome, "message", "")
+
+
+@pytest.mark.parametrize("waiters", [1, 20])
+def test_a_job_that_somebody_disabled_is_said_to_be_so_once_for_each_change(
+    account: Account, waiters: int
+) -> None:
+    job_ids = MANY[:waiters]
+    account.put(*job_ids)
+    for job_id in job_ids:
+        account.wait_for(job_id)
+    account.pass_time(700)
+    assert account.said == []
+    account.put(job_ids[0], state="disabled")
+    account.pass_time(1300)
+    account.put(job_ids[0], state="active")
+    account.pass_time(1300)
+    assert account.said == [
+        "Batch job j0000 is disabled: nothing of it runs until somebody enables it.",
+        "Batch job j0000 is enabled again.",
+    ]
+    assert account.told == {}

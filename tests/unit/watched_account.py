@@ -40,6 +40,7 @@ class Account:
         self.warnings: list[str] = []
         self.told: dict[str, Outcome] = {}
         self.told_at: dict[str, float] = {}
+        self.said: list[str] = []
         self.watch = Watch(clock=lambda: self.seconds, warn=self.warnings.append)
 
     @property
@@ -56,7 +57,7 @@ class Account:
             self.told_at[job_id] = self.seconds
 
         wait = Wait(poll_interval_seconds=poll_interval, can_block=can_block)
-        waiter = Waiter(job_id=job_id, wait=wait, tell=tell)
+        waiter = Waiter(job_id=job_id, wait=wait, tell=tell, say=self.said.append)
         self.watch.add(waiter)
         return waiter
 
