@@ -29,6 +29,8 @@ COUNTS = (10, 100, 1000)
 KINDS = ("ours", "peer", "idle")
 INTERVAL_SECONDS = 30.0
 INTERVALS = 2
+# The peer takes minutes to ask for the last of a thousand jobs for the first time.
+STEADY_SECONDS = 900.0
 ENDED = 10
 
 
@@ -40,6 +42,7 @@ class Cost:
     :param token_requests: since the triggerer started, with fewer jobs before.
     :param cpu_seconds: of one interval, Airflow's own work included.
     :param event_delay_s: from a job's end to the event, the longest of ten; ``None`` where nothing is asked.
+    :param steady: whether every job had been asked for before the measurement began.
     """
 
     requests_per_interval: float
@@ -48,6 +51,7 @@ class Cost:
     rss_mb: float
     loop_lag_p99_ms: float
     event_delay_s: float | None
+    steady: bool
 
 
 class Column:
@@ -70,7 +74,7 @@ class Column:
 
     def measure(self, count: int) -> Cost:
         """With ``count`` of them waiting."""
-        self._begin(count)
+        steady = self._begin(count)
         # How the waits begin, and what is imported for the first one, is no part of it.
         time.sleep(self._interval)
         after, since = self._azure.ledger.last_sequence, time.time()
@@ -88,9 +92,10 @@ class Column:
             rss_mb=round(measured[-1]["rss_mb"], 1),
             loop_lag_p99_ms=late[int(0.99 * len(late))],
             event_delay_s=delay,
+            steady=steady,
         )
 
-    def _begin(self, count: int) -> None:
+    def _begin(self, count: int) -> bool:
         new = [f"{self._kind}-{self._made + number:05}" for number in range(count - len(self._waiting))]
         self._made += len(new)
         self._waiting += new
@@ -105,12 +110,24 @@ class Column:
         self._triggerer.wait_until(
             f"{count} wait", lambda: waiting <= {note.get("began") for note in self._triggerer.noted()}
         )
-        if self._kind != "idle":
-            self._triggerer.wait_until("Batch was asked", lambda: self._last_request() > before)
+        if self._kind == "ours":
+            # One poll is for all of them.
+            self._triggerer.wait_until("Batch was asked", lambda: bool(self._asked(before)))
+        elif self._kind == "peer":
+            try:
+                self._triggerer.wait_until(
+                    "Batch was asked for each job",
+                    lambda: waiting <= {job for path in self._asked(before) for job in path.split("/")[2:3]},
+                    STEADY_SECONDS,
+                )
+            except TimeoutError:
+                return False
+        return True
 
-    def _last_request(self) -> int:
-        entries = self._azure.ledger.entries(service="batch", after=self._begun)
-        return max((entry.sequence for entry in entries if entry.method == "GET"), default=0)
+    def _asked(self, after: int) -> set[str]:
+        """The paths below ``/jobs/`` that were asked for since then."""
+        entries = self._azure.ledger.entries(service="batch", after=after)
+        return {entry.path for entry in entries if entry.method == "GET" and entry.path.startswith("/jobs")}
 
     def _arguments(self, job: str) -> dict[str, Any]:
         if self._kind == "ours":
@@ -195,6 +212,9 @@ def show(costs: Mapping[str, Mapping[str, Cost]], interval: float) -> None:
                 f"{cost.cpu_seconds:9.2f}{cost.rss_mb:8.0f}{cost.loop_lag_p99_ms:12.1f}{delay:>9}"
             )
     print("requests and CPU seconds are those of an interval; Airflow's own work is in all of them")
+    for count, by_kind in costs.items():
+        for kind in (kind for kind, cost in by_kind.items() if not cost.steady):
+            print(f"{labels[kind]} had not yet asked for all {count} jobs after {STEADY_SECONDS:g} s")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
