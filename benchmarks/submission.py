@@ -2,7 +2,8 @@
 
 Ours goes from the operator's arguments to the last answer: templates rendered, everything checked, the job
 looked for, created, filled and sealed. Beside it, on the same local Azure: azure-batch's models and
-``create_tasks``; ready dicts through azure-batch's ``send_request``; and ready bytes through a bare client.
+``create_tasks``, and ready dicts through azure-batch's ``send_request``, both with as many connections as
+ours; and ready bytes through a bare client on one.
 Each is a process of its own; its CPU seconds are the client's alone.
 """
 
