@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import quote
 
-from airflow_provider_batchad.errors import BatchServiceError, Conflict, NotFound, PermissionDenied
+from airflow_provider_batchad.errors import Conflict, NotFound
 from airflow_provider_batchad.jobs.requests import dump
 from airflow_provider_batchad.jobs.rest import JSON_CONTENT_TYPE, BatchRequest, Steps, ask
 from airflow_provider_batchad.jobs.schema import SpecificationError, to_rest
 
 # Says from which specification a pool was made.
 DIGEST_KEY: Final = "airflow_digest"
+IfAllowed: TypeAlias = Callable[[Steps[dict[str, Any] | None]], Steps[dict[str, Any] | None]]
+
 _TARGETS: Final = ("targetDedicatedNodes", "targetLowPriorityNodes")
 
 
@@ -45,11 +47,12 @@ def build_pool(pool: object) -> PoolSpec:
     return PoolSpec(id=body["id"], body={**body, "metadata": mine}, digest=digest)
 
 
-def create_pool(spec: PoolSpec) -> Steps[bool]:
+def create_pool(spec: PoolSpec, if_allowed: IfAllowed) -> Steps[bool]:
     """Create Pool; whether it was made, and not there already from the same specification.
 
     Source: https://learn.microsoft.com/rest/api/batchservice/pools/create-pool
 
+    :param if_allowed: the look at a pool that is there, or ``None`` where the role does not allow it.
     :raises Conflict: a pool of that id is there, made from another specification or by somebody else.
     """
     try:
@@ -57,7 +60,10 @@ def create_pool(spec: PoolSpec) -> Steps[bool]:
     except Conflict as error:
         if not error.is_code("PoolExists"):
             raise
-        found = yield from _look(spec.id, "id,metadata", error)
+        found = yield from if_allowed(_look(spec.id, "id,metadata"))
+        if found is None:
+            # It is gone by now, or may not be looked at: then the refusal is all that is known.
+            raise
         made = {item.get("name"): item.get("value") for item in found.get("metadata") or ()}
         if made.get(DIGEST_KEY) != spec.digest:
             remedy = "Give it another id, or delete the pool that is there."
@@ -66,18 +72,21 @@ def create_pool(spec: PoolSpec) -> Steps[bool]:
     return True
 
 
-def resize_pool(pool_id: str, targets: Mapping[str, Any]) -> Steps[bool]:
+def resize_pool(pool_id: str, targets: Mapping[str, Any], if_allowed: IfAllowed) -> Steps[bool]:
     """Resize Pool; whether it was asked for, and the pool was not of that size already.
 
     Source: https://learn.microsoft.com/rest/api/batchservice/pools/resize-pool
 
     :param targets: the body: ``targetDedicatedNodes``, ``targetLowPriorityNodes``, ….
+    :param if_allowed: the look at the pool, or ``None`` where the role does not allow it.
     :raises Conflict: it is being resized to another size, or follows a formula.
     """
     try:
         yield from ask(_post("Resize Pool", f"{_path(pool_id)}/resize", targets))
     except Conflict as error:
-        found = yield from _look(pool_id, ",".join(_TARGETS), error)
+        found = yield from if_allowed(_look(pool_id, ",".join(_TARGETS)))
+        if found is None:
+            raise
         if any(found.get(name) != targets[name] for name in _TARGETS if name in targets):
             remedy = "Try again when it is steady; give the Airflow task retries for that."
             raise _other(error, f"Pool {pool_id!r} is not of this size.", remedy) from None
@@ -100,13 +109,12 @@ def delete_pool(pool_id: str) -> Steps[bool]:
     return True
 
 
-def _look(pool_id: str, select: str, refused: BatchServiceError) -> Steps[dict[str, Any]]:
+def _look(pool_id: str, select: str) -> Steps[dict[str, Any] | None]:
     request = BatchRequest(operation="Get Pool", method="GET", path=_path(pool_id), query={"$select": select})
     try:
         found: dict[str, Any] = (yield from ask(request)).json()
-    except (NotFound, PermissionDenied):
-        # It is gone by now, or may not be looked at: then the refusal is all that is known.
-        raise refused from None
+    except NotFound:
+        return None
     return found
 
 

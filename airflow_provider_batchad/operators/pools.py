@@ -6,7 +6,8 @@ pools can run up any cost. None of them waits: Batch queues tasks until there ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.providers.common.compat.sdk import AirflowFailException, BaseOperator
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
     from airflow_provider_batchad.access.wanted import Wanted
+    from airflow_provider_batchad.jobs.pools import IfAllowed
     from airflow_provider_batchad.jobs.rest import Steps
 
 
@@ -33,13 +35,14 @@ class _PoolOperator(DeclaresActions, BaseOperator):
         super().__init__(**kwargs)
         self.batchad_conn_id = batchad_conn_id
 
-    def _run(self, steps: Steps[bool]) -> bool:
+    def _run(self, make: Callable[[IfAllowed], Steps[bool]]) -> bool:
         from airflow_provider_batchad.errors import PermissionDenied
         from airflow_provider_batchad.hooks import AzureBatchAdHook
+        from airflow_provider_batchad.hooks.pool_look import if_pools_may_be_read
 
         with AzureBatchAdHook(self.batchad_conn_id) as hook:
             try:
-                return hook.run(steps)
+                return hook.run(make(partial(if_pools_may_be_read, hook.connection)))
             except PermissionDenied as error:
                 raise AirflowFailException(str(error)) from error
 
@@ -79,7 +82,7 @@ class AzureBatchCreatePoolOperator(_PoolOperator):
             spec = build_pool(self.specification)
         except SpecificationError as error:
             raise AirflowFailException(f"specification: {error}") from error
-        made = self._run(create_pool(spec))
+        made = self._run(partial(create_pool, spec))
         self.log.info("Pool %s %s.", spec.id, "is made" if made else "is there already, as it should be")
         return spec.id
 
@@ -138,7 +141,7 @@ class AzureBatchResizePoolOperator(_PoolOperator):
             raise AirflowFailException(
                 "target_dedicated_nodes, target_low_priority_nodes: say how many nodes the pool is to have"
             )
-        asked = self._run(resize_pool(self.pool_id, given))
+        asked = self._run(partial(resize_pool, self.pool_id, given))
         self.log.info("Pool %s %s.", self.pool_id, "is being resized" if asked else "is of this size already")
 
 
@@ -172,7 +175,7 @@ class AzureBatchDeletePoolOperator(_PoolOperator):
         """Ask for it."""
         from airflow_provider_batchad.jobs.pools import delete_pool
 
-        there = self._run(delete_pool(self.pool_id))
+        there = self._run(lambda _: delete_pool(self.pool_id))
         self.log.info("Pool %s %s.", self.pool_id, "is being deleted" if there else "is not there")
 
 

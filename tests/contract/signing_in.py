@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from azure.keyvault.secrets._shared import http_challenge_cache
 
+from airflow_provider_batchad.access import optional
 from airflow_provider_batchad.clouds import parse_custom_clouds
 from airflow_provider_batchad.connection import BatchConnection
 from airflow_provider_batchad.identity.surroundings import Surroundings
@@ -93,8 +94,10 @@ class SigningIn:
 @contextmanager
 def running(monkeypatch: pytest.MonkeyPatch, config: LocalAzureConfig | None = None) -> Iterator[SigningIn]:
     """Local Azure, on a machine that has its managed identities."""
-    # azure-keyvault-secrets remembers challenges by host and port, and ports are used again.
+    # azure-keyvault-secrets remembers challenges by host and port, and ports are used again; so it is with
+    # what a role does not allow.
     http_challenge_cache.clear()
+    optional._refused.clear()
     with LocalAzure(config) as azure:
         be_the_machine(monkeypatch, azure)
         yield SigningIn(azure)

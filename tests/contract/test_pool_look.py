@@ -10,7 +10,6 @@ import pytest
 from azure.batch import models
 from structlog.testing import capture_logs
 
-from airflow_provider_batchad.access import optional
 from airflow_provider_batchad.errors import JobFailed
 from airflow_provider_batchad.hooks import AzureBatchAdHook
 from airflow_provider_batchad.jobs import requests
@@ -52,11 +51,9 @@ TOLD_TO_HAVE_NONE = "Pool 'empty' can run nothing. It has no nodes and is told t
 
 @pytest.fixture
 def azure(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[SigningIn]:
-    optional._refused.clear()
     monkeypatch.setattr(job, "SETTLE_SECONDS", 0.0)
     with connected(monkeypatch, getattr(request, "param", CONTRIBUTOR)) as signing_in:
         yield signing_in
-    optional._refused.clear()
 
 
 @pytest.fixture
