@@ -29,8 +29,8 @@ format: $(READY)       ## mend what ruff can mend
 bench: $(READY)        ## all benchmarks; builds the environment of what they are compared with
 	@.venv/bin/python -m benchmarks
 
-nightly: $(READY)      ## the long property, kill and soak runs; then the oldest Airflow
-	@.venv/bin/python -m pytest -m nightly $(ARGS)
+nightly: $(READY)      ## the long property, kill and soak runs, two files at a time; then the oldest Airflow
+	@.venv/bin/python -m pytest -m nightly --numprocesses 2 --dist loadfile $(ARGS)
 	@$(MAKE) test-airflow-3.2
 
 test-airflow-3.2: $(OLDEST_READY)  ## the tests in a real Airflow, in the oldest one that is supported
