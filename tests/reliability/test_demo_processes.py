@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from demo.ports import PortTaken, require_free
-from demo.processes import ProcessDied, ProcessGroup, base_environment, find_members, is_alive
+from demo.processes import ProcessDied, ProcessGroup, base_environment, find_members
 
 ROOT = Path(__file__).parents[2]
 # Says when its child, which is deaf to SIGTERM and in a session of its own, is there as well.
