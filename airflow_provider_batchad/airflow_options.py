@@ -12,7 +12,8 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "description": (
             "Clouds besides public, us_government and china that a connection may pick by name: a JSON "
             "object from a name to an object with the keys authority, batch_resource, batch_suffix, "
-            "vault_resource, vault_suffix, management, management_resource and ca_file."
+            "vault_resource, vault_suffix, management, management_resource, storage_resource, "
+            "blob_suffix and ca_file."
         ),
         "version_added": "0.1.0",
         "type": "string",

@@ -37,6 +37,8 @@ class AzureCloud:
     :param batch_suffix: what a Batch account's host name ends with; a custom cloud's may carry a port.
     :param vault_suffix: what a key vault's host name ends with; a custom cloud's may carry a port.
     :param management: Azure Resource Manager's address.
+    :param storage_resource: for tokens of Blob storage; Microsoft's clouds have one for all.
+    :param blob_suffix: what a storage account's host for blobs ends with; ``None``: no blob is read there.
     :param portal: the Azure portal's address, where the cloud has one.
     :param ca_file: a file of PEM certificates to trust instead of the machine's own.
     :param custom: defined by the Airflow configuration, not by Microsoft.
@@ -50,6 +52,8 @@ class AzureCloud:
     vault_suffix: str
     management: str
     management_resource: str
+    storage_resource: str = "https://storage.azure.com"
+    blob_suffix: str | None = None
     portal: str | None = None
     ca_file: str | None = None
     custom: bool = False
@@ -66,6 +70,10 @@ class AzureCloud:
     @property
     def management_scope(self) -> str:
         return f"{self.management_resource}/.default"
+
+    @property
+    def storage_scope(self) -> str:
+        return f"{self.storage_resource}/.default"
 
     @property
     def verify_challenge_resource(self) -> bool:
@@ -89,6 +97,7 @@ PUBLIC: Final = AzureCloud(
     vault_suffix="vault.azure.net",
     management="https://management.azure.com",
     management_resource="https://management.core.windows.net/",
+    blob_suffix="blob.core.windows.net",
     portal="https://portal.azure.com",
 )
 US_GOVERNMENT: Final = AzureCloud(
@@ -100,6 +109,7 @@ US_GOVERNMENT: Final = AzureCloud(
     vault_suffix="vault.usgovcloudapi.net",
     management="https://management.usgovcloudapi.net",
     management_resource="https://management.core.usgovcloudapi.net/",
+    blob_suffix="blob.core.usgovcloudapi.net",
     portal="https://portal.azure.us",
 )
 CHINA: Final = AzureCloud(
@@ -111,6 +121,7 @@ CHINA: Final = AzureCloud(
     vault_suffix="vault.azure.cn",
     management="https://management.chinacloudapi.cn",
     management_resource="https://management.core.chinacloudapi.cn/",
+    blob_suffix="blob.core.chinacloudapi.cn",
     portal="https://portal.azure.cn",
 )
 MICROSOFT_CLOUDS: Final[Mapping[str, AzureCloud]] = MappingProxyType(
@@ -129,6 +140,8 @@ CUSTOM_CLOUD_KEYS: Final = (
     "vault_suffix",
     "management",
     "management_resource",
+    "storage_resource",
+    "blob_suffix",
     "ca_file",
 )
 
@@ -210,12 +223,16 @@ def _parse_cloud(name: str, keys: object) -> AzureCloud:
     for key in _REQUIRED:
         if key not in keys:
             raise _key_error(name, key, "is missing", f"For example {getattr(PUBLIC, key)!r}.")
-    ca_file = keys.get("ca_file")
+    ca_file, blob_suffix = keys.get("ca_file"), keys.get("blob_suffix")
     return AzureCloud(
         name=name,
         **{key: _address(name, key, keys[key]) for key in _ADDRESSES},
         **{key: _resource(name, key, keys[key]) for key in _RESOURCES},
         **{key: _suffix(name, key, keys[key]) for key in _SUFFIXES},
+        storage_resource=_resource(
+            name, "storage_resource", keys.get("storage_resource", PUBLIC.storage_resource)
+        ),
+        blob_suffix=None if blob_suffix is None else _suffix(name, "blob_suffix", blob_suffix),
         ca_file=None if ca_file is None else _file(name, ca_file),
         custom=True,
     )

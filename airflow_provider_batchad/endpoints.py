@@ -1,4 +1,4 @@
-"""What the URL of a Batch account or of a key vault may look like in a cloud, label by label.
+"""What the URL of a Batch account, a key vault or a blob container may look like in a cloud, label by label.
 
 A URL that only looks like the right one would send a token to a stranger; so nothing is guessed or mended.
 """
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _ACCOUNT_NAME: Final = re.compile(r"[a-z0-9]{3,24}", re.ASCII)
 _REGION: Final = re.compile(r"[a-z0-9]{2,40}", re.ASCII)
 _VAULT_NAME: Final = re.compile(r"(?=.{3,24}\Z)[a-z](?:-?[a-z0-9])+", re.ASCII)
+_STORAGE_ACCOUNT_NAME: Final = re.compile(r"[a-z0-9]{3,24}", re.ASCII)
+_CONTAINER_NAME: Final = re.compile(r"(?=.{3,63}\Z)[a-z0-9](?:-?[a-z0-9])+", re.ASCII)
 _URL_CHARACTERS: Final = re.compile(r"[!-\[\]-~]+", re.ASCII)
 
 
@@ -95,6 +97,42 @@ def check_vault_url(url: str, cloud: AzureCloud, clouds: Iterable[AzureCloud]) -
             "begins with what cannot be a vault's name: 3 to 24 letters, digits and single hyphens.", remedy
         )
     return f"https://{host}"
+
+
+def check_container_url(url: str, cloud: AzureCloud, clouds: Iterable[AzureCloud]) -> str:
+    """The URL of a blob container, its host in lower case, without a trailing slash.
+
+    :param clouds: all known ones, to say to which of them a foreign host belongs.
+    :raises EndpointError: it is another one than ``https://<account>.<suffix>/<container>``.
+    """
+    suffix = cloud.blob_suffix
+    if suffix is None:
+        raise EndpointError(
+            f"cannot be read: the cloud {cloud.name!r} has no 'blob_suffix'.",
+            "Add it to the Airflow configuration, [batchad] clouds.",
+        )
+    local = is_loopback(suffix)
+    expected = (
+        f"https://{suffix}/<account>/<container>" if local else f"https://<account>.{suffix}/<container>"
+    )
+    remedy = f"Write it as {expected}."
+    address, _, path = url.rstrip("/").partition("://")[2].partition("/")
+    host = _host(f"{url.partition('://')[0]}://{address}", remedy)
+    account, _, container = path.rpartition("/")
+    if local and host == suffix:
+        labels: list[str] | None = [account]
+    else:
+        labels, container = _labels_before(host, suffix), path
+    if labels is None:
+        others = {other.name: other.blob_suffix for other in clouds if other.blob_suffix}
+        raise _foreign(host, cloud, others, remedy)
+    if len(labels) != 1 or not _STORAGE_ACCOUNT_NAME.fullmatch(labels[0]):
+        raise EndpointError("does not name one storage account: 3 to 24 letters and digits.", remedy)
+    if not _CONTAINER_NAME.fullmatch(container):
+        raise EndpointError(
+            "does not name one container: 3 to 63 lower-case letters, digits and single hyphens.", remedy
+        )
+    return f"https://{host}/{path}"
 
 
 def _host(url: str, remedy: str) -> str:

@@ -33,3 +33,18 @@ class Wanted:
     argument: str | None = None
     widest: bool = False
     optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleElsewhere:
+    """One of Microsoft's roles that an operator wants at something else than the Batch account.
+
+    :param at: what the role is for, such as the URL of a container.
+    :param why: what the operator does there.
+    :param argument: the argument that asks for it.
+    """
+
+    role: str
+    at: str
+    why: str
+    argument: str

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_batchad.access.wanted import UNKNOWN, Wanted
+from airflow_provider_batchad.access.wanted import UNKNOWN, RoleElsewhere, Wanted
 from airflow_provider_batchad.commands.code_reader import HookUse, hooks_in
 from airflow_provider_batchad.commands.report import unread_files
 from airflow_provider_batchad.operators.declaring import DeclaresActions
@@ -43,11 +43,22 @@ class Use:
     wanted: Wanted
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseElsewhere:
+    """One role that one task wants of another service."""
+
+    dag_id: str
+    task_id: str
+    operator: str
+    wanted: RoleElsewhere
+
+
 @dataclass(slots=True, kw_only=True)
 class DagNeeds:
     """What a DAG folder holds.
 
     :param uses: connection id, or the text of its template → what is wanted of it.
+    :param elsewhere: the same of what is wanted of other services.
     :param unread: what could not be read, and why, one sentence for each file or task.
     :param unclear: what cannot be told from the code of a task, one sentence each.
     :param dags: how many DAGs were read.
@@ -55,6 +66,7 @@ class DagNeeds:
     """
 
     uses: dict[str, list[Use]] = field(default_factory=dict)
+    elsewhere: dict[str, list[UseElsewhere]] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
     dags: int = 0
@@ -67,14 +79,16 @@ def read_needs(bag: DagBag) -> DagNeeds:
     for dag_id, dag in sorted(bag.dags.items()):
         for task in sorted(dag.tasks, key=lambda one: one.task_id):
             try:
-                wants = list(_wanted_by(task, dag_id, found.unclear))
+                wants, elsewhere = list(_wanted_by(task, dag_id, found.unclear)), list(_elsewhere_by(task))
             except Exception as error:  # noqa: BLE001 - an argument may be an object of anybody's making
                 why = f"{type(error).__name__}: {error}"
                 found.unread.append(f"{dag_id}.{task.task_id} cannot be read, and is left out: {why}")
                 continue
+            about = {"dag_id": dag_id, "task_id": task.task_id, "operator": task.task_type}
             for conn_id, wanted in wants:
-                use = Use(dag_id=dag_id, task_id=task.task_id, operator=task.task_type, wanted=wanted)
-                found.uses.setdefault(conn_id, []).append(use)
+                found.uses.setdefault(conn_id, []).append(Use(**about, wanted=wanted))
+            for conn_id, role in elsewhere:
+                found.elsewhere.setdefault(conn_id, []).append(UseElsewhere(**about, wanted=role))
             found.tasks += bool(wants)
         for callback in _CALLBACKS_OF_DAG:
             code = getattr(dag, callback)
@@ -98,6 +112,13 @@ def _wanted_by(task: Any, dag_id: str, unclear: list[str]) -> Iterator[tuple[str
         yield from _wanted_by_code(given.get("python_callable"), "code", name, unclear)
     for callback, attribute in _CALLBACKS.items():
         yield from _wanted_by_code(given.get(attribute, given.get(callback)), callback, name, unclear)
+
+
+def _elsewhere_by(task: Any) -> Iterator[tuple[str, RoleElsewhere]]:
+    kind: Any = task.operator_class if task.is_mapped else type(task)
+    for arguments in _arguments_of(task) if issubclass(kind, DeclaresActions) else ():
+        for role in kind.roles_elsewhere(arguments):
+            yield _connection_of(arguments.get(CONNECTION_ARGUMENT)), role
 
 
 def _wanted_by_code(given: Any, place: str, task: str, unclear: list[str]) -> Iterator[tuple[str, Wanted]]:

@@ -95,6 +95,9 @@ def _plan_of(task: Any, date: datetime | None) -> dict[str, Any]:
         "connection": task.batchad_conn_id,
         "actions": [one.action.value for one in required],
     }
+    elsewhere = [{"role": one.role, "at": one.at} for one in task.roles_elsewhere(task.own_arguments())]
+    if elsewhere:
+        plan["roles_elsewhere"] = elsewhere
     if isinstance(task, AzureBatchSubmitJobOperator):
         try:
             plan |= _submission_of(task)
@@ -145,6 +148,8 @@ def _show(plan: dict[str, Any]) -> None:
     _line(f"  connection  {plan['connection']}")
     actions = [action.rpartition("batchAccounts/")[2] for action in plan["actions"]]
     _line(f"  actions     {', '.join(actions)}")
+    for other in plan.get("roles_elsewhere", ()):
+        _line(f"  besides     {other['role']} at {other['at']}")
     if "error" in plan:
         _line(f"  WRONG       {plan['error']}\n")
         return

@@ -17,7 +17,7 @@ from airflow_provider_batchad.commands.dag_reader import Use, read_needs
 from airflow_provider_batchad.commands.needs import need_of_uses, reasons_of
 from airflow_provider_batchad.commands.report import give_up, plain, say
 from airflow_provider_batchad.commands.role_file import read_role_file
-from airflow_provider_batchad.commands.role_report import report_drift, report_role
+from airflow_provider_batchad.commands.role_report import report_drift, report_elsewhere, report_role
 
 if TYPE_CHECKING:
     import argparse
@@ -63,6 +63,7 @@ def run_role(arguments: argparse.Namespace) -> int:
         files = _files(arguments.output_dir, RoleForm(arguments.form), wanted) if arguments.output_dir else {}
         for conn_id, uses in wanted.items():
             _print_role(arguments, conn_id, uses, files.get(conn_id))
+            report_elsewhere(needs.elsewhere.get(conn_id, ()))
     return UNREADABLE if needs.unread else status
 
 

@@ -12,13 +12,14 @@ from airflow_provider_batchad.access.comparison import Comparison, Fit, compare
 from airflow_provider_batchad.access.permissions import matches
 from airflow_provider_batchad.access.role_forms import RoleForm, role_definition_name
 from airflow_provider_batchad.commands.report import print_table, say
+from airflow_provider_batchad.hooks.blobs import ASSIGNMENT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from airflow_provider_batchad.access.actions import Need
     from airflow_provider_batchad.access.roles import CustomRole
-    from airflow_provider_batchad.commands.dag_reader import Use
+    from airflow_provider_batchad.commands.dag_reader import Use, UseElsewhere
 
 _SHOWN = 3
 
@@ -57,6 +58,16 @@ def report_role(
         "Assign it: az role assignment create --assignee-object-id <object-id> --assignee-principal-type "
         f"ServicePrincipal --role {_quoted(role.name)} --scope {_quoted(account)}"
     )
+
+
+def report_elsewhere(uses: Sequence[UseElsewhere]) -> None:
+    """What is wanted of other services, by the role and what it is for: no role at the account gives it."""
+    by_place: dict[tuple[str, str], list[UseElsewhere]] = {}
+    for use in uses:
+        by_place.setdefault((use.wanted.role, use.wanted.at), []).append(use)
+    for (role, at), mine in sorted(by_place.items()):
+        why = f"{mine[0].operator} ({mine[0].wanted.argument}) {mine[0].wanted.why}: {_tasks(mine)}"
+        say(f"Besides, outside of the account: {role!r} at {at}. {why}.\nAssign it: {ASSIGNMENT}")
 
 
 def _making(form: RoleForm, role: CustomRole, file: Path | None) -> str:
@@ -121,7 +132,7 @@ def _kind(action: AnyAction, mine: Iterable[Use]) -> str:
     return f"optional {kind}" if all(use.wanted.optional for use in mine) else kind
 
 
-def _tasks(uses: Iterable[Use]) -> str:
+def _tasks(uses: Iterable[Use | UseElsewhere]) -> str:
     tasks = list(dict.fromkeys(f"{use.dag_id}.{use.task_id}" for use in uses))
     more = f" and {len(tasks) - _SHOWN} more" if len(tasks) > _SHOWN else ""
     return ", ".join(tasks[:_SHOWN]) + more

@@ -80,6 +80,16 @@ class AzureBatchAdHook(BaseHook):
             return token_callback(self.connection, on_secret=masker(), retries=0, share=False)
         return token_callback(self.connection, on_secret=masker(), reload=self._look_up)
 
+    def callback_for(self, scope: str) -> TokenCallback:
+        """What requests to another service of the connection's cloud ask for their tokens.
+
+        :param scope: of that service, such as the cloud's ``storage_scope``.
+        """
+        from airflow_provider_batchad.hooks.masking import masker
+        from airflow_provider_batchad.hooks.resolve import token_callback
+
+        return token_callback(self.connection, on_secret=masker(), reload=self._look_up, scope=scope)
+
     def get_conn(self) -> BatchClient:
         """azure-batch's client; each of its requests asks for a token that is valid then.
 
@@ -111,7 +121,7 @@ class AzureBatchAdHook(BaseHook):
         try:
             response = self.get_conn().send_request(http_request(request), stream=bounded)
             with response:
-                content = _first_bytes(response, request.max_bytes)
+                content = first_bytes(response, request.max_bytes)
                 return batch_response(request, response.status_code, response.headers, content)
         except AzureError as error:
             raise translate(
@@ -164,7 +174,11 @@ class AzureBatchAdHook(BaseHook):
         self.close()
 
 
-def _first_bytes(response: Any, max_bytes: int | None) -> bytes:
+def first_bytes(response: Any, max_bytes: int | None) -> bytes:
+    """What an answer begins with, as far as it is wanted.
+
+    :param max_bytes: ``None`` for all of an answer that was not streamed.
+    """
     if max_bytes is None:
         return bytes(response.content)
     content = bytearray()

@@ -74,14 +74,16 @@ class CachedTokenRequest:
         directory: Path | None,
         on_secret: Callable[[str], None],
         clock: Callable[[], float] = time.time,
+        scope: str | None = None,
     ) -> Self:
         """The cache for what the connection resolves to.
 
         :param cipher: encrypts the file.
         :param directory: where it is; a directory of the user's own by default.
         :param on_secret: called with every token that is read from the file, before its use.
+        :param scope: what the tokens are for, where that is not Batch.
         """
-        key = cache_key(connection, os.environ, encrypted_with=cipher.key_id)
+        key = cache_key(connection, os.environ, encrypted_with=cipher.key_id, scope=scope)
         file = TokenFile(directory, key, cipher=cipher, on_secret=on_secret, clock=clock)
         wait = WaitNote(directory, key, cipher=cipher, clock=clock)
         return cls(request, facts=facts, file=file, wait=wait, clock=clock)
@@ -127,7 +129,7 @@ class CachedTokenRequest:
         except BatchAdError as error:
             if valid is None or self._clock() >= valid.token.expires_on:
                 raise
-            _log.warning("No new token for Batch; the one that this machine has is used on: %s", error)
+            _log.warning("No new token; the one that this machine has is used on: %s", error)
             return self._use(valid)
         self._used = None
         facts = self._facts()

@@ -19,7 +19,13 @@ _INDIFFERENT: Final = ("account_resource_id", "account_url", "conn_id", "least_p
 _ENVIRONMENT: Final = ("AZURE_", "IDENTITY_", "IMDS_", "MSI_")
 
 
-def cache_key(connection: BatchConnection, environment: Mapping[str, str], *, encrypted_with: str) -> str:
+def cache_key(
+    connection: BatchConnection,
+    environment: Mapping[str, str],
+    *,
+    encrypted_with: str,
+    scope: str | None = None,
+) -> str:
     """A hash of everything that decides whose token it is and for what; 64 hexadecimal digits.
 
     The client secret is part of it where it stands in the connection: whoever knows only an application's ID
@@ -28,13 +34,16 @@ def cache_key(connection: BatchConnection, environment: Mapping[str, str], *, en
     :param environment: of this process; it counts where the machine has a say.
     :param encrypted_with: tells keys of encryption apart, so that two deployments of one user do not write
         over what the other one reads.
+    :param scope: of another resource of the cloud than Batch.
     """
     settings = _decisive(asdict(connection))
     by_machine = connection.sign_in is not SignIn.SERVICE_PRINCIPAL or connection.vault_url is not None
     machine = {
         name: value for name, value in environment.items() if by_machine and name.startswith(_ENVIRONMENT)
     }
-    question = {"settings": settings, "machine": machine, "encrypted_with": encrypted_with}
+    question: dict[str, Any] = {"settings": settings, "machine": machine, "encrypted_with": encrypted_with}
+    if scope is not None:
+        question["scope"] = scope
     return hashlib.sha256(json.dumps(question, sort_keys=True, default=str).encode()).hexdigest()
 
 

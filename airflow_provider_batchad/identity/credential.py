@@ -128,7 +128,7 @@ class _AccountOnly:
         if _origin(request.http_request.url) != self._account:
             _, host, port = self._account
             raise ForeignHostRefused(
-                f"A request for Batch was about to go to another host than {host}:{port}, the account's; "
+                f"A request with a token was about to go to another host than {host}:{port}, the account's; "
                 "it was not sent."
             )
 

@@ -137,7 +137,7 @@ class TokenCallback:
         :param reload: reads the connection again, when what it says is refused; it may have been edited.
         :param on_validity: called with each secret and certificate that has an end, and its days left,
             whenever it is read.
-        :param scope: of another resource of the cloud, in place of Batch; such tokens are not shared.
+        :param scope: of another resource of the cloud, in place of Batch.
         :raises ConnectionFieldError: the connection wants a person where nobody is there, or another
             connection to reach its vault that was not looked up.
         """
@@ -158,7 +158,7 @@ class TokenCallback:
                 scope=scope,
             )
             # A person's tokens are kept where they signed in.
-            if cipher is None or scope is not None or connection.sign_in is SignIn.INTEGRATED:
+            if cipher is None or connection.sign_in is SignIn.INTEGRATED:
                 return TokenSource(request=sign_in.request_token, facts=sign_in.facts)
             shared = CachedTokenRequest.for_connection(
                 connection,
@@ -168,6 +168,7 @@ class TokenCallback:
                 directory=cache_dir,
                 on_secret=on_secret,
                 clock=clock,
+                scope=scope,
             )
             return TokenSource(request=shared, facts=shared.facts)
 
@@ -236,7 +237,7 @@ class TokenCallback:
                 if self._held is held:
                     self._held = _Held(token=held.token, claims=held.claims, refresh_at=now + wait)
             _log.warning(
-                "No new token for Batch; the present one is good for another %.0f s and is used on: %s",
+                "No new token; the present one is good for another %.0f s and is used on: %s",
                 left,
                 error,
             )

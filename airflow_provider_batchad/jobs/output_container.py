@@ -9,24 +9,28 @@ from typing import Any, Final, Self
 from urllib.parse import quote, urlsplit
 
 from airflow_provider_batchad.jobs.output_names import LOGS, check_names
+from airflow_provider_batchad.jobs.rest import BatchRequest
 from airflow_provider_batchad.jobs.schema import mapping_of
 from airflow_provider_batchad.jobs.tasks import TaskSpec
 
-_KEYS: Final = ("container_url", "files", "identity_resource_id")
+_REQUIRED: Final = ("container_url", "files", "identity_resource_id")
+_KEYS: Final = (*_REQUIRED, "read_back")
 _WILDCARDS: Final = "*?[]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputContainer:
-    """A container, and what each task leaves there. Nothing here reads it.
+    """A container, what each task leaves there, and how that is read back.
 
     Source: `OutputFileBlobContainerDestination
-    <https://learn.microsoft.com/rest/api/batchservice/tasks/create-task>`__.
+    <https://learn.microsoft.com/rest/api/batchservice/tasks/create-task>`__ and `Get Blob
+    <https://learn.microsoft.com/rest/api/storageservices/get-blob>`__.
 
     :param url: of the container, without a signature: everybody with ``jobs/read`` could read that.
     :param files: below each task's working directory.
     :param identity_resource_id: resource id of an identity of the pool that may write the container.
-    :param as_dict: whether a task's result is a dict, file → URL.
+    :param as_dict: whether a task's result is a dict, by file.
+    :param read_back: whether a result is what is in the files, not their URLs.
     :param folder: of this task instance in the container: the same for all of its tries, another after a
         clear.
     """
@@ -35,6 +39,7 @@ class OutputContainer:
     files: tuple[str, ...]
     identity_resource_id: str
     as_dict: bool
+    read_back: bool
     folder: str
 
     @classmethod
@@ -46,7 +51,7 @@ class OutputContainer:
         for key in given:
             if key not in _KEYS:
                 raise ValueError(f"outputs.{key}: expected {', '.join(_KEYS)} alone")
-        for key in _KEYS:
+        for key in _REQUIRED:
             if not given.get(key):
                 raise ValueError(f"outputs.{key}: is required")
         files = given["files"]
@@ -60,11 +65,15 @@ class OutputContainer:
             raise ValueError(
                 "outputs.identity_resource_id: expected /subscriptions/…, an identity's resource id"
             )
+        read_back = given.get("read_back", True)
+        if read_back not in (True, False):
+            raise ValueError(f"outputs.read_back: expected True or False, not {read_back!r}")
         return cls(
             url=_checked_url(given["container_url"]),
             files=tuple(posixpath.normpath(name) for name in names),
             identity_resource_id=identity,
             as_dict=not isinstance(files, str),
+            read_back=bool(read_back),
             folder=folder,
         )
 
@@ -79,14 +88,37 @@ class OutputContainer:
             key = "outputFiles" if "outputFiles" in task else "output_files"
             yield {**task, key: [*(task.get(key) or ()), *self._output_files(str(task_id))]}
 
-    def results(self, task_ids: Sequence[str], failed: Iterable[str] = ()) -> list[Any]:
+    @property
+    def names(self) -> str | tuple[str, ...]:
+        """What is read of each task."""
+        return self.files if self.as_dict else self.files[0]
+
+    @property
+    def remedy(self) -> str:
+        """What to do about a file that is not there."""
+        return "Let the task write it to its working directory: Batch uploads it when the task has succeeded."
+
+    def request(self, _job_id: str, task_id: str, name: str, *, start: int, max_bytes: int) -> BatchRequest:
+        """Get Blob."""
+        return BatchRequest(
+            operation="Get Blob",
+            method="GET",
+            path=self._url_of(task_id, name),
+            headers={"x-ms-range": f"bytes={start}-{start + max_bytes - 1}"},
+            max_bytes=max_bytes,
+        )
+
+    def urls(self, task_ids: Sequence[str], failed: Iterable[str] = ()) -> list[Any]:
         """Where each task left its files, in the order of the tasks; ``None`` for tasks that failed."""
         without = set(failed)
-        return [None if task_id in without else self._result(task_id) for task_id in task_ids]
+        return [None if task_id in without else self._urls_of(task_id) for task_id in task_ids]
 
-    def _result(self, task_id: str) -> Any:
-        urls = {name: f"{self.url}/{quote(self._path(task_id, name))}" for name in self.files}
+    def _urls_of(self, task_id: str) -> Any:
+        urls = {name: self._url_of(task_id, name) for name in self.files}
         return urls if self.as_dict else urls[self.files[0]]
+
+    def _url_of(self, task_id: str, name: str) -> str:
+        return f"{self.url}/{quote(self._path(task_id, name))}"
 
     def _output_files(self, task_id: str) -> list[dict[str, Any]]:
         return [

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from airflow_provider_batchad.errors import BatchServiceError, OutputUnavailable
 from airflow_provider_batchad.jobs import requests
 from airflow_provider_batchad.jobs.output_names import LOGS, file_path
+from airflow_provider_batchad.jobs.output_source import NodeFiles, OutputSource
 from airflow_provider_batchad.jobs.output_values import (
     UnfitValue,
     json_bytes,
@@ -32,6 +34,7 @@ def read_outputs(
     *,
     failed: Collection[str] = (),
     kept: Mapping[str, str] | None = None,
+    source: OutputSource | None = None,
 ) -> Steps[list[Any]]:
     """One result for each task: what the name stands for, or a dict of them where ``names`` is a list.
 
@@ -40,8 +43,10 @@ def read_outputs(
     :param max_bytes: the most that all results together may take as JSON, since they go to XCom.
     :param failed: tasks whose failure was let pass: ``None`` stands for what they did not write whole.
     :param kept: task id → the earlier job that holds its files.
+    :param source: where they are; the nodes' files unless told.
     :raises OutputUnavailable: something is not there, or XCom cannot hold it; names the task.
     """
+    reader = _Reader(source or NodeFiles(), max_bytes)
     results: list[Any] = []
     left = max_bytes - json_bytes([])
     for task_id in task_ids:
@@ -49,7 +54,7 @@ def read_outputs(
         files: dict[str, Any] = {}
         for name in [names] if isinstance(names, str) else names:
             try:
-                files[name] = yield from _read(job, task_id, name, max_bytes)
+                files[name] = yield from reader.read(job, task_id, name)
             except OutputUnavailable as error:
                 if task_id not in failed or error.too_large:
                     raise
@@ -62,52 +67,56 @@ def read_outputs(
     return results
 
 
-def _read(job_id: str, task_id: str, name: str, max_bytes: int) -> Steps[Any]:
-    try:
-        if name in LOGS:
-            return parse_lines((yield from _read_log(job_id, task_id, name)))
-        content = yield from _fetch(job_id, task_id, name, 0, max_bytes + 1)
-        if len(content) > max_bytes:
-            raise _too_large(job_id, task_id, name)
-        return parse_json(content) if name.endswith(".json") else parse_text(content)
-    except UnfitValue as error:
-        raise OutputUnavailable(
-            f"Output {name!r} of Batch task {task_id!r} (job {job_id!r}) is not what its name says: {error}.",
-            job_id=job_id,
-            task_id=task_id,
-        ) from error
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    source: OutputSource
+    max_bytes: int
 
+    def read(self, job_id: str, task_id: str, name: str) -> Steps[Any]:
+        try:
+            if name in LOGS:
+                return parse_lines((yield from self._read_log(job_id, task_id, name)))
+            content = yield from self._fetch(job_id, task_id, name, 0, self.max_bytes + 1)
+            if len(content) > self.max_bytes:
+                raise _too_large(job_id, task_id, name)
+            return parse_json(content) if name.endswith(".json") else parse_text(content)
+        except UnfitValue as error:
+            raise OutputUnavailable(
+                f"Output {name!r} of Batch task {task_id!r} (job {job_id!r}) is not what its name says: "
+                f"{error}.",
+                job_id=job_id,
+                task_id=task_id,
+            ) from error
 
-def _read_log(job_id: str, task_id: str, name: str) -> Steps[list[bytes]]:
-    """The whole log, or the whole lines at its beginning and at its end."""
-    most = SEARCHED_LOG_BYTES
-    head = yield from _fetch(job_id, task_id, name, 0, most)
-    if len(head) < most:
-        return [head]
-    properties = yield from ask(requests.get_task_file_properties(job_id, task_id, file_path(name)))
-    size = int(properties.headers.get("content-length", "0"))
-    if size <= 2 * most:
-        return [head + (yield from _fetch(job_id, task_id, name, most, most))]
-    tail = yield from _fetch(job_id, task_id, name, size - most, most)
-    return [head.rpartition(b"\n")[0], tail.partition(b"\n")[2]]
+    def _read_log(self, job_id: str, task_id: str, name: str) -> Steps[list[bytes]]:
+        """The whole log, or the whole lines at its beginning and at its end."""
+        most = SEARCHED_LOG_BYTES
+        head = yield from self._fetch(job_id, task_id, name, 0, most)
+        if len(head) < most:
+            return [head]
+        properties = yield from ask(requests.get_task_file_properties(job_id, task_id, file_path(name)))
+        size = int(properties.headers.get("content-length", "0"))
+        if size <= 2 * most:
+            return [head + (yield from self._fetch(job_id, task_id, name, most, most))]
+        tail = yield from self._fetch(job_id, task_id, name, size - most, most)
+        return [head.rpartition(b"\n")[0], tail.partition(b"\n")[2]]
 
-
-def _fetch(job_id: str, task_id: str, name: str, start: int, most: int) -> Steps[bytes]:
-    request = requests.get_task_file(job_id, task_id, file_path(name), start=start, max_bytes=most)
-    try:
-        return (yield from ask(request)).content
-    except BatchServiceError as error:
-        # Nothing is at that byte: the file is empty, or ends there.
-        if error.status == 416:
-            return b""
-        if error.status not in _GONE:
-            raise
-        raise OutputUnavailable(
-            f"Output {name!r} of Batch task {task_id!r} (job {job_id!r}) cannot be read: {error.message}",
-            job_id=job_id,
-            task_id=task_id,
-            remedy="Let the task write it to its working directory, and keep the node until it is read.",
-        ) from error
+    def _fetch(self, job_id: str, task_id: str, name: str, start: int, most: int) -> Steps[bytes]:
+        request = self.source.request(job_id, task_id, name, start=start, max_bytes=most)
+        try:
+            return (yield from ask(request)).content
+        except BatchServiceError as error:
+            # Nothing is at that byte: the file is empty, or ends there.
+            if error.status == 416:
+                return b""
+            if error.status not in _GONE:
+                raise
+            raise OutputUnavailable(
+                f"Output {name!r} of Batch task {task_id!r} (job {job_id!r}) cannot be read: {error.message}",
+                job_id=job_id,
+                task_id=task_id,
+                remedy=self.source.remedy,
+            ) from error
 
 
 def _too_large(job_id: str, task_id: str, name: str) -> OutputUnavailable:

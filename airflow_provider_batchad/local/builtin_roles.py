@@ -1,4 +1,4 @@
-"""Azure's built-in roles that matter to Batch and Key Vault, with their real ids and permissions."""
+"""Azure's built-in roles that matter to Batch, Key Vault and blobs, with their real ids and permissions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Final
 
 from airflow_provider_batchad.local.access import Permission, Role
 
+_BLOB_CONTAINERS: Final = "Microsoft.Storage/storageAccounts/blobServices/containers"
 _BATCH_SUBMITTER: Final = Role(
     id="48e5e92e-a480-4e71-aa9c-2778f4c13781",
     name="Azure Batch Job Submitter",
@@ -132,6 +133,39 @@ _VAULT_SECRETS_OFFICER: Final = Role(
     description="Perform any action on the secrets of a key vault, except manage permissions.",
     permissions=(Permission(data_actions=("Microsoft.KeyVault/vaults/secrets/*",)),),
 )
+_BLOB_READER: Final = Role(
+    id="2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",
+    name="Storage Blob Data Reader",
+    description="Allows for read access to Azure Storage blob containers and data.",
+    permissions=(
+        Permission(
+            actions=(
+                f"{_BLOB_CONTAINERS}/read",
+                "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
+            ),
+            data_actions=(f"{_BLOB_CONTAINERS}/blobs/read",),
+        ),
+    ),
+)
+_BLOB_CONTRIBUTOR: Final = Role(
+    id="ba92f5b4-2d11-453d-a403-e96b0029c9fe",
+    name="Storage Blob Data Contributor",
+    description="Allows for read, write and delete access to Azure Storage blob containers and data.",
+    permissions=(
+        Permission(
+            actions=(
+                f"{_BLOB_CONTAINERS}/delete",
+                f"{_BLOB_CONTAINERS}/read",
+                f"{_BLOB_CONTAINERS}/write",
+                "Microsoft.Storage/storageAccounts/blobServices/generateUserDelegationKey/action",
+            ),
+            data_actions=tuple(
+                f"{_BLOB_CONTAINERS}/blobs/{verb}"
+                for verb in ("delete", "read", "write", "move/action", "add/action")
+            ),
+        ),
+    ),
+)
 
 BUILTIN_ROLES: Final[tuple[Role, ...]] = (
     _BATCH_SUBMITTER,
@@ -143,4 +177,6 @@ BUILTIN_ROLES: Final[tuple[Role, ...]] = (
     _READER,
     _VAULT_SECRETS_USER,
     _VAULT_SECRETS_OFFICER,
+    _BLOB_READER,
+    _BLOB_CONTRIBUTOR,
 )

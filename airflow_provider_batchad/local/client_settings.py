@@ -6,7 +6,7 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_batchad.local.config import BATCH_RESOURCE, VAULT_RESOURCE
+from airflow_provider_batchad.local.config import BATCH_RESOURCE, STORAGE_RESOURCE, VAULT_RESOURCE
 from airflow_provider_batchad.local.machine.identity import APP_SERVICE_PATH
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ def describe_cloud(azure: LocalAzure) -> dict[str, str]:
         "vault_suffix": endpoints.keyvault.removeprefix("https://"),
         "management": endpoints.management,
         "management_resource": "https://management.core.windows.net/",
+        "storage_resource": STORAGE_RESOURCE,
+        "blob_suffix": endpoints.storage.removeprefix("https://"),
         "ca_file": str(azure.ca_file),
     }
 

@@ -21,9 +21,13 @@ SERVICES: Final = ("entra", "identity", "keyvault", "batch", "storage", "control
 ServiceName = Literal["entra", "identity", "keyvault", "batch", "storage", "control", "management"]
 BATCH_RESOURCE: Final = "https://batch.core.windows.net/"
 VAULT_RESOURCE: Final = "https://vault.azure.net"
-ResourceName = Literal["batch", "keyvault", "resource_group", "subscription", "management_group"]
+STORAGE_RESOURCE: Final = "https://storage.azure.com"
+STORAGE_ACCOUNT: Final = "localstorage"
+ResourceName = Literal["batch", "keyvault", "storage", "resource_group", "subscription", "management_group"]
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
+_USER_ASSIGNED: Final = "Microsoft.ManagedIdentity/userAssignedIdentities"
+_MACHINE: Final = "Microsoft.Compute/virtualMachines"
 _NAMESPACE: Final = uuid.UUID("5b0f0f4c-54c8-4f5e-9c6e-2f6f0f5f8f10")
 
 
@@ -132,12 +136,14 @@ class PoolConfig:
 
     :param nodes: 0 to 10,000.
     :param slots: task slots of each node, 1 to 256, as Azure has it.
+    :param identities: managed identities (by name) that its nodes may use for blobs.
     """
 
     id: str
     nodes: int = 2
     slots: int = 4
     vm_size: str = "STANDARD_D2S_V3"
+    identities: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.nodes <= MOST_NODES:
@@ -258,6 +264,9 @@ class LocalAzureConfig:
             raise ValueError("clock must have a time zone, such as 2026-01-01T00:00:00Z")
         if self.token_lifetime_seconds <= 0:
             raise ValueError(f"token_lifetime_seconds must be above 0, not {self.token_lifetime_seconds}")
+        for pool in self.pools:
+            for name in pool.identities:
+                self._user_assigned(name, pool.id)
 
     @property
     def authentication_modes(self) -> list[str]:
@@ -290,6 +299,31 @@ class LocalAzureConfig:
         return f"{self.resource_group_scope}/providers/Microsoft.KeyVault/vaults/{self.vault}"
 
     @property
+    def storage_scope(self) -> str:
+        """The storage account's resource ID."""
+        return f"{self.resource_group_scope}/providers/Microsoft.Storage/storageAccounts/{STORAGE_ACCOUNT}"
+
+    def container_scope(self, container: str) -> str:
+        """The resource ID of a container of the storage account."""
+        return f"{self.storage_scope}/blobServices/default/containers/{container}"
+
+    def identity_scope(self, identity: ManagedIdentityConfig) -> str:
+        """The resource ID of a managed identity, or of the machine that a system-assigned one is of."""
+        kind = _MACHINE if identity.system_assigned else _USER_ASSIGNED
+        return f"{self.resource_group_scope}/providers/{kind}/{identity.name}"
+
+    def identities_of(self, pool: PoolConfig) -> list[tuple[str, ManagedIdentityConfig]]:
+        """The managed identities of a pool, by their resource IDs."""
+        found = [self._user_assigned(name, pool.id) for name in pool.identities]
+        return [(self.identity_scope(one), one) for one in found]
+
+    def _user_assigned(self, name: str, pool_id: str) -> ManagedIdentityConfig:
+        for identity in self.managed_identities:
+            if identity.name == name and not identity.system_assigned:
+                return identity
+        raise ValueError(f"pool {pool_id!r}: there is no user-assigned managed identity {name!r}")
+
+    @property
     def initial_vault_secrets(self) -> tuple[VaultSecretConfig, ...]:
         """What the vault holds at first, the applications' own secrets aside."""
         if self.vault_secrets is not None or not self.applications:
@@ -305,6 +339,7 @@ class LocalAzureConfig:
         return {
             "batch": self.account_scope,
             "keyvault": self.vault_scope,
+            "storage": self.storage_scope,
             "resource_group": self.resource_group_scope,
             "subscription": self.subscription_scope,
             "management_group": self.management_group_scope,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from airflow_provider_batchad.local.batch import BatchAccount, BatchApi
 from airflow_provider_batchad.local.claims_challenge import ChallengingService, ClaimsChallenge
-from airflow_provider_batchad.local.config import BATCH_RESOURCE, VAULT_RESOURCE
+from airflow_provider_batchad.local.config import BATCH_RESOURCE, STORAGE_RESOURCE, VAULT_RESOURCE
 from airflow_provider_batchad.local.control.routes import Control
 from airflow_provider_batchad.local.entra.routes import EntraId
 from airflow_provider_batchad.local.keyvault.access import VaultAccess
@@ -21,6 +21,7 @@ from airflow_provider_batchad.local.management.resources import Resources
 from airflow_provider_batchad.local.management.routes import ResourceManager
 from airflow_provider_batchad.local.service import Routes, Service
 from airflow_provider_batchad.local.shared_key import AccountAccess, SharedKeys
+from airflow_provider_batchad.local.storage.identity_access import IdentityAccess
 from airflow_provider_batchad.local.storage.routes import Storage
 
 if TYPE_CHECKING:
@@ -67,6 +68,9 @@ async def build_services(
         clock=azure.clock,
         root=directory / "storage",
         files_dir=azure.config.files_dir,
+        identities=IdentityAccess(
+            authority=azure.endpoints.entra, config=azure.config, tokens=azure.tokens, roles=azure.roles
+        ),
     )
     if azure.state is not None:
         azure.state.restore_late(azure)
@@ -164,6 +168,8 @@ async def _start_account(
         base_url=azure.endpoints.batch,
         work_dir=directory / "nodes",
         auto_storage=partial(azure.storage.container_url, permissions="rl"),
+        identities=partial(azure.machine_identity.token_of, resource=STORAGE_RESOURCE),
+        storage_url=azure.endpoints.storage,
         ca_file=azure.ca_file,
         job_quota=azure.config.job_quota,
         container_runtime=azure.config.container_runtime,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_batchad.clouds import MICROSOFT_CLOUDS
+from airflow_provider_batchad.endpoints import EndpointError, check_container_url
 from airflow_provider_batchad.hooks.configuration import max_job_duration
 from airflow_provider_batchad.jobs.output_container import OutputContainer
 from airflow_provider_batchad.jobs.output_names import check_names
@@ -20,6 +22,7 @@ from airflow_provider_batchad.jobs.waiting import Wait
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
+    from airflow_provider_batchad.clouds import AzureCloud
     from airflow_provider_batchad.jobs.spec import JobSpec
     from airflow_provider_batchad.operators.submit_job import AzureBatchSubmitJobOperator
 
@@ -47,7 +50,9 @@ def specification_of(operator: AzureBatchSubmitJobOperator, context: Context | N
         spec = build_job(pool_id=operator.pool_id, tasks=tasks, command_line=command_line, job=operator.job)
     except SpecificationError as error:
         raise AirflowFailException(str(error)) from error
-    if container is not None and json_bytes(container.results(spec.task_ids)) > operator.max_output_bytes:
+    if container is None or container.read_back:
+        return spec
+    if json_bytes(container.urls(spec.task_ids)) > operator.max_output_bytes:
         raise AirflowFailException(
             f"outputs: the URLs of {len(spec.task_ids)} task(s) are more than max_output_bytes "
             f"({operator.max_output_bytes}): raise it, or give output_files to the tasks and return nothing"
@@ -74,6 +79,20 @@ def container_of(
         return OutputContainer.of(operator.outputs, folder)
     except ValueError as error:
         raise AirflowFailException(str(error)) from error
+
+
+def check_container(operator: AzureBatchSubmitJobOperator, cloud: AzureCloud) -> None:
+    """Nothing where no container is to be read back, or one of the connection's cloud.
+
+    :raises AirflowFailException: a token for it would have to go to another host.
+    """
+    container = container_of(operator)
+    if container is None or not container.read_back:
+        return
+    try:
+        check_container_url(container.url, cloud, (*MICROSOFT_CLOUDS.values(), cloud))
+    except EndpointError as error:
+        raise AirflowFailException(f"outputs.container_url {error}") from error
 
 
 def policy_of(operator: AzureBatchSubmitJobOperator) -> Policy:

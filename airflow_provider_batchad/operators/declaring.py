@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
-    from airflow_provider_batchad.access.wanted import Wanted
+    from airflow_provider_batchad.access.wanted import RoleElsewhere, Wanted
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,6 +38,11 @@ class DeclaresActions:
     def optional_actions(cls, arguments: Mapping[str, Any]) -> tuple[Wanted, ...]:
         """The actions that the operator can use, and does without."""
         return tuple(one for one in cls.wanted_actions(arguments) if one.optional)
+
+    @classmethod
+    def roles_elsewhere(cls, _arguments: Mapping[str, Any]) -> Iterable[RoleElsewhere]:
+        """What the operator wants of other services than Batch; nothing unless it says so."""
+        return ()
 
     def own_arguments(self) -> dict[str, Any]:
         """The constructor's arguments, which its attributes are named after."""

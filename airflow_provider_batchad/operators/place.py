@@ -13,6 +13,7 @@ from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow_provider_batchad.errors import BatchAdError, BatchServiceError, JobFailed
 from airflow_provider_batchad.jobs.quota import waits_for_place
 from airflow_provider_batchad.jobs.watch_lists import list_unfinished
+from airflow_provider_batchad.operators.arguments import check_container
 from airflow_provider_batchad.operators.attempt import plan_attempt, submit_attempt
 
 if TYPE_CHECKING:
@@ -95,8 +96,10 @@ def submit_in_a_place(
 ) -> Submitted:
     """Submit the job of this try as soon as the account has a place for it.
 
+    :raises AirflowFailException: ``outputs`` name a container where this connection's tokens do not go.
     :raises JobFailed: none came free in time.
     """
+    check_container(operator, hook.connection.cloud)
     seconds = min(_FIRST_PAUSE_SECONDS, float(operator.poll_interval))
     while True:
         try:

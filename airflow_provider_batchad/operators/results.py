@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_batchad.errors import JobFailed, OutputUnavailable, PermissionDenied
+from airflow_provider_batchad.hooks.blobs import read_blobs
 from airflow_provider_batchad.jobs.cleanup import delete_jobs
 from airflow_provider_batchad.jobs.kept import read_kept
 from airflow_provider_batchad.jobs.logs import with_logs
@@ -125,18 +126,20 @@ def finish(hook: AzureBatchAdHook, log: Any, ended: Ended) -> Any:
 
 def _outputs(hook: AzureBatchAdHook, ended: Ended, outcome: JobOutcome) -> Any:
     failed = {failure.task_id for failure in outcome.failures}
-    if ended.container is not None:
-        return ended.container.results(ended.spec.task_ids, failed)
+    container = ended.container
+    if container is not None and not container.read_back:
+        return container.urls(ended.spec.task_ids, failed)
     reading = read_outputs(
         ended.job_id,
         ended.spec.task_ids,
-        cast("str | Sequence[str]", ended.outputs),
+        cast("str | Sequence[str]", ended.outputs) if container is None else container.names,
         ended.max_output_bytes,
         failed=failed,
         kept=outcome.kept,
+        source=container,
     )
     try:
-        return hook.run(reading)
+        return hook.run(reading) if container is None else read_blobs(hook, container.url, reading)
     except OutputUnavailable as error:
         if error.too_large:
             raise AirflowFailException(str(error)) from error

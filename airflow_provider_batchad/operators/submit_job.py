@@ -17,7 +17,7 @@ from airflow_provider_batchad.operators.rendering import PlainDataTemplates
 if TYPE_CHECKING:
     from airflow.providers.common.compat.sdk import Context
 
-    from airflow_provider_batchad.access.wanted import Wanted
+    from airflow_provider_batchad.access.wanted import RoleElsewhere, Wanted
     from airflow_provider_batchad.hooks import AzureBatchAdHook
     from airflow_provider_batchad.jobs.spec import JobSpec
     from airflow_provider_batchad.operators.ending import OwnJob
@@ -59,7 +59,8 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         other is text. ``"::stdout::"`` (or ``"::stderr::"``) stands for the lines ``::{"outputs": {…}}::`` of
         that log together. What cannot be read, or is none of that, fails the Airflow task. Or a dict with
         ``container_url``, ``files`` and ``identity_resource_id``: each task that succeeds has Batch upload
-        these files, and the return value says where; nothing is read. (templated)
+        these files, and they are read from there; with ``"read_back": False`` the return value says where
+        they are. (templated)
     :param max_output_bytes: the most bytes that the return value takes as JSON, and that are read of one
         file; 48 KiB unless told.
     :param max_failed_tasks: more failed Batch tasks than this fail the Airflow task; 0 unless told. For a
@@ -155,6 +156,13 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         from airflow_provider_batchad.operators.submit_job_actions import wanted_by_submit_job
 
         return wanted_by_submit_job(arguments)
+
+    @classmethod
+    def roles_elsewhere(cls, _arguments: Mapping[str, Any]) -> Iterable[RoleElsewhere]:
+        """Reading blobs, of a container that ``outputs`` are read back from."""
+        from airflow_provider_batchad.operators.submit_job_actions import elsewhere_by_submit_job
+
+        return elsewhere_by_submit_job(_arguments)
 
     @declaring
     def execute(self, context: Context) -> Any:

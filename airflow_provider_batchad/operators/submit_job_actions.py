@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from airflow_provider_batchad.access.actions import Action, DataAction
-from airflow_provider_batchad.access.wanted import UNKNOWN, Wanted
+from airflow_provider_batchad.access.wanted import UNKNOWN, RoleElsewhere, Wanted
+from airflow_provider_batchad.hooks.blobs import READER_ROLE
 
 _POOL_INFO: Final = ("pool_info", "poolInfo")
 _AUTO_POOL: Final = ("auto_pool_specification", "autoPoolSpecification")
@@ -44,6 +45,18 @@ def wanted_by_submit_job(arguments: Mapping[str, Any]) -> Iterator[Wanted]:
             why="has Batch make a pool for the job",
             argument="job",
             widest=_is_unknown(auto_pool),
+        )
+
+
+def elsewhere_by_submit_job(arguments: Mapping[str, Any]) -> Iterator[RoleElsewhere]:
+    """What it wants of storage."""
+    outputs = arguments.get("outputs")
+    if isinstance(outputs, Mapping) and outputs.get("read_back", True):
+        yield RoleElsewhere(
+            role=READER_ROLE,
+            at=str(outputs.get("container_url")),
+            why="reads results back",
+            argument="outputs",
         )
 
 

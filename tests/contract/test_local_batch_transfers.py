@@ -195,30 +195,3 @@ def test_upload_error_has_a_condition_of_its_own_after_that_of_the_exit_code(
         assert batch.client.get_task(job_id, "next").state == "active"
     else:
         batch.finished(job_id, "next")
-
-
-@pytest.mark.parametrize(
-    "part",
-    [
-        {
-            "resourceFiles": [
-                {"httpUrl": "https://x/y", "filePath": "y", "identityReference": {"resourceId": "x"}}
-            ]
-        },
-        {
-            "outputFiles": [
-                {
-                    "filePattern": "*",
-                    "destination": {
-                        "container": {"containerUrl": "https://x/y", "identityReference": {"resourceId": "x"}}
-                    },
-                    "uploadOptions": {"uploadCondition": "taskcompletion"},
-                }
-            ]
-        },
-    ],
-)
-def test_identity_of_a_node_is_refused_since_no_node_has_one(batch: Batch, part: dict[str, Any]) -> None:
-    job_id = batch.create_job()
-    answer = batch.send("POST", f"/jobs/{job_id}/tasks", {"id": "t", "commandLine": "x", **part})
-    assert (answer.status_code, answer.json()["code"]) == (400, "UnsupportedProperty")

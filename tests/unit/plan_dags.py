@@ -30,6 +30,17 @@ with DAG("planned", start_date=datetime(2024, 5, 6, tzinfo=UTC), params={"pool":
             }
         ],
     )
+    AzureBatchSubmitJobOperator(
+        task_id="in_container",
+        batchad_conn_id="stored",
+        pool_id="cpu",
+        command_line="x",
+        outputs={
+            "container_url": "https://acc.blob.core.windows.net/results",
+            "files": "r.json",
+            "identity_resource_id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/i",
+        },
+    )
     AzureBatchSubmitJobOperator(task_id="many", pool_id="cpu", tasks=make_tasks)
     AzureBatchSubmitJobOperator(task_id="wrong", pool_id="cpu", tasks=[{"id": "a b", "command_line": "x"}])
     AzureBatchSubmitJobOperator(task_id="of_a_run", pool_id="cpu", command_line="{{ ti.try_number }}")

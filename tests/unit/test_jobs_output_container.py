@@ -56,11 +56,11 @@ def test_each_task_is_told_to_leave_its_files_beside_those_of_its_own() -> None:
     assert models.BatchTaskCreateOptions(files[1][0])["destination"]["container"]["containerUrl"] == URL
 
 
-def test_the_results_are_urls_in_the_order_of_the_tasks_and_none_for_tasks_that_failed() -> None:
-    assert container().results(["b", "a"], failed=["a"]) == [f"{URL}/etl-0123-2/b/sub/r%201.json", None]
+def test_the_urls_are_in_the_order_of_the_tasks_and_none_for_tasks_that_failed() -> None:
+    assert container().urls(["b", "a"], failed=["a"]) == [f"{URL}/etl-0123-2/b/sub/r%201.json", None]
     several = container(files=["r.json", "./t.csv"])
     folder = f"{URL}/etl-0123-2/a"
-    assert several.results(["a"]) == [{"r.json": f"{folder}/r.json", "t.csv": f"{folder}/t.csv"}]
+    assert several.urls(["a"]) == [{"r.json": f"{folder}/r.json", "t.csv": f"{folder}/t.csv"}]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +70,7 @@ def test_the_results_are_urls_in_the_order_of_the_tasks_and_none_for_tasks_that_
         ({"files": []}, "outputs.files: is required"),
         ({"identity_resource_id": ""}, "outputs.identity_resource_id: is required"),
         ({"identity_resource_id": "me"}, "outputs.identity_resource_id: expected /subscriptions/"),
+        ({"read_back": "yes"}, "outputs.read_back: expected True or False"),
         ({"sas": "x"}, "outputs.sas: expected container_url"),
         ({"container_url": f"{URL}?sv=1&sig=CANARY"}, "outputs.container_url: expected no signature"),
         (
@@ -107,10 +108,11 @@ def test_an_operator_leaves_them_in_a_folder_of_its_task_instance_for_all_tries(
 
 def test_urls_that_xcom_should_not_hold_are_refused_before_anything_is_sent() -> None:
     tasks = [{"command_line": "x"} for _ in range(20)]
-    operator = operator_of(outputs=GIVEN, tasks=tasks, command_line=None, max_output_bytes=1000)
+    outputs = {**GIVEN, "read_back": False}
+    operator = operator_of(outputs=outputs, tasks=tasks, command_line=None, max_output_bytes=1000)
     found = container_of(operator)
     assert found is not None
-    size = len(json.dumps(found.results([f"task-{n}" for n in range(20)])))
+    size = len(json.dumps(found.urls([f"task-{n}" for n in range(20)])))
     assert size > 1000
     with pytest.raises(AirflowFailException, match=r"URLs of 20 task.* max_output_bytes"):
         specification_of(operator)

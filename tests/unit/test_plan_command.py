@@ -46,6 +46,16 @@ def test_no_signature_is_printed(plans: dict[str, list[dict[str, Any]]]) -> None
     assert "c2lnbmF0dXJl" not in json.dumps(plan)
 
 
+def test_a_role_for_another_service_is_named(
+    plans: dict[str, list[dict[str, Any]]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = "https://acc.blob.core.windows.net/results"
+    assert plans["in_container"][0]["roles_elsewhere"] == [{"role": "Storage Blob Data Reader", "at": place}]
+    assert "roles_elsewhere" not in plans["templated"][0]
+    run("--task-id", "in_container")
+    assert f"besides     Storage Blob Data Reader at {place}" in capsys.readouterr().out
+
+
 def test_the_requests_are_counted(plans: dict[str, list[dict[str, Any]]]) -> None:
     [plan] = plans["many"]
     assert len(plan["tasks"]) == 250

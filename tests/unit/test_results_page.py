@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_batchad.hooks.blobs import READER_ROLE
 from airflow_provider_batchad.jobs import logs, output_names, output_values, outputs, streaming, waiting
 from airflow_provider_batchad.jobs.failure_codes import MEANINGS as TASK_MEANINGS
 from airflow_provider_batchad.jobs.outcome import Ending
@@ -72,4 +73,7 @@ def test_the_outputs_of_the_page_are_taken() -> None:
     names: dict[str, Any] = {"POOL_IDENTITY": "/subscriptions/1"}
     exec(source, names)  # noqa: S102 - the page's own lines
     url = "https://myaccount.blob.core.windows.net/results/folder/a/summary.json"
-    assert OutputContainer.of(names["outputs"], "folder").results(["a"]) == [url]
+    found = OutputContainer.of(names["outputs"], "folder")
+    assert found.read_back
+    assert found.urls(["a"]) == [url]
+    assert READER_ROLE in PAGE

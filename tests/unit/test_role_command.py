@@ -204,3 +204,13 @@ def test_a_check_of_dags_that_cannot_be_read_tells_nothing(
     found = json.loads(capsys.readouterr().out)
     assert (ended.value.code, found["verdict"]) == (2, "exact")
     assert any("broken.py could not be imported" in one for one in found["doubts"])
+
+
+def test_a_role_that_is_not_the_accounts_is_said_with_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--dags-folder", str(DAGS.parent / "plan_dags.py"), "--conn-id", "stored") == 0
+    captured = capsys.readouterr()
+    said = " ".join(captured.err.split())
+    assert "'Storage Blob Data Reader' at https://acc.blob.core.windows.net/results." in said
+    assert "AzureBatchSubmitJobOperator (outputs) reads results back: planned.in_container" in said
+    assert "/blobServices/default/containers/<container>" in said
+    assert "Microsoft.Storage" not in captured.out

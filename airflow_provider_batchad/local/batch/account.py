@@ -17,6 +17,7 @@ from airflow_provider_batchad.local.batch.job_flow import JobFlow
 from airflow_provider_batchad.local.batch.node import NodeState
 from airflow_provider_batchad.local.batch.node_flow import NodeFlow
 from airflow_provider_batchad.local.batch.node_http import NodeHttp
+from airflow_provider_batchad.local.batch.node_identities import NodeIdentities
 from airflow_provider_batchad.local.batch.packages import Packages
 from airflow_provider_batchad.local.batch.pool_factory import build_configured
 from airflow_provider_batchad.local.batch.pool_flow import PoolFlow
@@ -34,7 +35,11 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.job import Job
     from airflow_provider_batchad.local.batch.job_schedule import JobSchedule
     from airflow_provider_batchad.local.batch.pool import Pool
-    from airflow_provider_batchad.local.config import BatchApplicationConfig, PoolConfig
+    from airflow_provider_batchad.local.config import (
+        BatchApplicationConfig,
+        ManagedIdentityConfig,
+        PoolConfig,
+    )
 
 DEFAULT_JOB_QUOTA: Final = 1000
 # "Quotas and limits for the Azure Batch service": 0 to 100 by default, 500 at most.
@@ -55,6 +60,10 @@ class AccountConfig(Protocol):
         """The pools that exist from the start."""
         ...
 
+    def identities_of(self, pool: PoolConfig) -> Iterable[tuple[str, ManagedIdentityConfig]]:
+        """The managed identities of a pool, by their resource IDs."""
+        ...
+
     @property
     def batch_applications(self) -> Iterable[BatchApplicationConfig]:
         """Its applications."""
@@ -69,6 +78,8 @@ class BatchAccount:
     :param base_url: the account's URL, without a slash at its end.
     :param work_dir: where nodes keep their files; made if need be.
     :param auto_storage: the URL of a container of the linked storage account, with the right to read it.
+    :param identities: tokens for storage, by the resource ID of a managed identity.
+    :param storage_url: where they are sent.
     :param ca_file: certificates that nodes trust beside the machine's own when they fetch resource files.
     :param job_quota: how many jobs and job schedules may be active at once; Azure grants 1,000 at most.
     :param pool_quota: how many pools there may be.
@@ -84,6 +95,8 @@ class BatchAccount:
         base_url: str,
         work_dir: Path,
         auto_storage: Callable[[str], str],
+        identities: Callable[[str], str | None],
+        storage_url: str,
         ca_file: Path | None = None,
         job_quota: int = DEFAULT_JOB_QUOTA,
         pool_quota: int = DEFAULT_POOL_QUOTA,
@@ -102,12 +115,13 @@ class BatchAccount:
         self._processes = Processes()
         self._http = NodeHttp(ca_file)
         self.task_flow = TaskFlow(ticks=self.ticks)
+        nodes_are = NodeIdentities(self.pools, storage_url=storage_url, token_of=identities)
         services = NodeServices(
             account=self.name,
             account_url=self.base_url,
             processes=self._processes,
-            downloader=Downloader(self._http, auto_storage),
-            uploader=Uploader(self._http),
+            downloader=Downloader(self._http, auto_storage, nodes_are),
+            uploader=Uploader(self._http, nodes_are),
             packages=self.packages,
             containers=Containers(container_runtime),
         )
@@ -163,7 +177,7 @@ class BatchAccount:
         )
         self.job_flow.connect(self._auto_pools, self.schedules, self._close_job)
         for pool in config.pools:
-            self.pool_flow.add_ready(pool.id, build_configured(pool))
+            self.pool_flow.add_ready(pool.id, build_configured(pool, config.identities_of(pool)))
         for application in config.batch_applications:
             self.applications.add(application.id, application)
 

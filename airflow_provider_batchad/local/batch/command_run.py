@@ -158,7 +158,7 @@ class NodeRun(ABC):
         self._process = None
         self._cancellable = sending = asyncio.ensure_future(
             self._services.uploader.send_all(
-                files, self.directories, environment=self.environment(), is_success=exit_code == 0
+                files, self.node, self.directories, environment=self.environment(), is_success=exit_code == 0
             )
         )
         return await sending
@@ -196,7 +196,7 @@ class NodeRun(ABC):
         make_directories(self.directories)
         await self.deploy_packages()
         files = self.definition.get("resourceFiles") or ()
-        await self._services.downloader.fetch_all(files, self.directories.working)
+        await self._services.downloader.fetch_all(files, self.node, self.directories.working)
 
     async def deploy_packages(self) -> None:
         """Unpack the application packages that it refers to, where the node does not have them yet.

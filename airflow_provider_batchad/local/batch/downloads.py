@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit, urlunsplit
 from xml.etree import ElementTree as ET
 
@@ -14,6 +14,10 @@ from yarl import URL
 
 from airflow_provider_batchad.local.batch.failures import PreparationFailed
 from airflow_provider_batchad.local.batch.node_http import NodeHttp, exact_url
+from airflow_provider_batchad.local.batch.node_identities import IdentityRefused, NodeIdentities
+
+if TYPE_CHECKING:
+    from airflow_provider_batchad.local.batch.node import Node
 
 # ResourceFile.fileMode: "a default value of 0770 is applied to the file".
 _DEFAULT_MODE: Final = 0o770
@@ -28,11 +32,14 @@ class Downloader:
     :param auto_storage: the URL of a container of the account's own storage, with the right to read it.
     """
 
-    def __init__(self, http: NodeHttp, auto_storage: Callable[[str], str]) -> None:
+    def __init__(
+        self, http: NodeHttp, auto_storage: Callable[[str], str], identities: NodeIdentities
+    ) -> None:
         self._http = http
+        self._identities = identities
         self._auto_storage = auto_storage
 
-    async def fetch_all(self, files: Sequence[Mapping[str, Any]], directory: Path) -> None:
+    async def fetch_all(self, files: Sequence[Mapping[str, Any]], node: Node, directory: Path) -> None:
         """Fetch every file to where it belongs below the working directory.
 
         :raises PreparationFailed: the first that cannot be had.
@@ -41,31 +48,42 @@ class Downloader:
             mode = int(file["fileMode"], 8) if file.get("fileMode") else _DEFAULT_MODE
             if "httpUrl" in file:
                 details = (("HttpUrl", file["httpUrl"]), ("FilePath", file["filePath"]))
+                headers = self._headers(node, file["httpUrl"], file, details)
                 try:
                     url = URL(file["httpUrl"])
                 except ValueError as error:
                     raise _misc(error, details) from None
-                await self._fetch(url, directory / file["filePath"], mode, details)
+                await self._fetch(url, directory / file["filePath"], mode, details, headers)
             else:
-                await self._fetch_container(file, directory / file.get("filePath", ""), mode)
+                await self._fetch_container(file, node, directory / file.get("filePath", ""), mode)
 
-    async def _fetch_container(self, file: Mapping[str, Any], directory: Path, mode: int) -> None:
+    async def _fetch_container(self, file: Mapping[str, Any], node: Node, directory: Path, mode: int) -> None:
         name = file.get("autoStorageContainerName")
         url = file["storageContainerUrl"] if name is None else self._auto_storage(name)
         # A node's own signature for the account's storage is nobody else's business.
         shown = ("AutoStorageContainerName", name) if name else ("StorageContainerUrl", url)
-        async for blob in self._list(url, file.get("blobPrefix") or "", (shown,)):
+        headers = {} if name else self._headers(node, url, file, (shown,))
+        async for blob in self._list(url, file.get("blobPrefix") or "", (shown,), headers):
             details = (shown, ("BlobName", blob))
             target = directory / blob
             if not _is_within(target, directory):
                 raise PreparationFailed("ResourceFileCreateFailed", *details, ("Message", "Invalid path"))
-            await self._fetch(exact_url(_blob_url(url, blob)), target, mode, details)
+            await self._fetch(exact_url(_blob_url(url, blob)), target, mode, details, headers)
 
-    async def _list(self, url: str, prefix: str, details: Details) -> AsyncIterator[str]:
+    def _headers(self, node: Node, url: str, file: Mapping[str, Any], details: Details) -> dict[str, str]:
+        try:
+            return self._identities.headers(node, url, file.get("identityReference"))
+        except IdentityRefused as refused:
+            raise _misc(refused, details) from None
+
+    async def _list(
+        self, url: str, prefix: str, details: Details, headers: Mapping[str, str]
+    ) -> AsyncIterator[str]:
         query = {"restype": "container", "comp": "list", "prefix": prefix, "marker": ""}
         while True:
             try:
-                async with self._http.session().get(exact_url(_with_query(url, query))) as response:
+                target = exact_url(_with_query(url, query))
+                async with self._http.session().get(target, headers=headers) as response:
                     if response.status != 200:
                         raise PreparationFailed(_code_of(response.status), *details)
                     listed = ET.fromstring(await response.read())  # noqa: S314 - expat bounds entities
@@ -79,9 +97,11 @@ class Downloader:
             if not query["marker"]:
                 return
 
-    async def _fetch(self, url: URL, target: Path, mode: int, details: Details) -> None:
+    async def _fetch(
+        self, url: URL, target: Path, mode: int, details: Details, headers: Mapping[str, str]
+    ) -> None:
         try:
-            async with self._http.session().get(url) as response:
+            async with self._http.session().get(url, headers=headers) as response:
                 if response.status != 200:
                     raise PreparationFailed(_code_of(response.status), *details)
                 await _write(response, target, mode)

@@ -112,7 +112,7 @@ class CoordinationRun(CommandRun):
         """
         make_directories(self.directories)
         await self.deploy_packages()
-        await self._services.downloader.fetch_all(self._common_files, self.directories.root)
+        await self._services.downloader.fetch_all(self._common_files, self.node, self.directories.root)
         await self._gathering.join()
 
     def kill_rest(self) -> None:
@@ -191,7 +191,7 @@ class MultiInstanceAttempt(Attempt):
         """
         await self.deploy_packages()
         files = self.definition.get("resourceFiles") or ()
-        await self._services.downloader.fetch_all(files, self.directories.working)
+        await self._services.downloader.fetch_all(files, self.node, self.directories.working)
 
     async def run(self) -> Outcome:
         """Run it to its end: "When the primary exits, all of the subtasks are terminated"."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.local.batch.autoscale import MAX_FORMULA_LENGTH, FormulaRefused, check_syntax
 from airflow_provider_batchad.local.batch.errors import BatchError, invalid_property
 from airflow_provider_batchad.local.batch.wire.machines import check_machine
 from airflow_provider_batchad.local.batch.wire.networks import check_network
-from airflow_provider_batchad.local.batch.wire.node_files import refuse_identities
 from airflow_provider_batchad.local.batch.wire.pools import (
     AutoPoolSpecification,
     PoolSpecification,
@@ -18,7 +18,7 @@ from airflow_provider_batchad.local.batch.wire.pools import (
 from airflow_provider_batchad.local.batch.wire.types import refuse_unsupported
 
 if TYPE_CHECKING:
-    from airflow_provider_batchad.local.config import PoolConfig
+    from airflow_provider_batchad.local.config import ManagedIdentityConfig, PoolConfig
 
 DEFAULT_RESIZE_TIMEOUT: Final = "PT15M"
 DEFAULT_INTERVAL: Final = "PT15M"
@@ -79,9 +79,14 @@ def build_auto_pool(spec: AutoPoolSpecification) -> dict[str, Any]:
     return {"keepAlive": False, **given, "pool": build_pool(spec.pool)}
 
 
-def build_configured(config: PoolConfig) -> dict[str, Any]:
-    """A pool that exists from the start."""
-    return build_pool(
+def build_configured(
+    config: PoolConfig, identities: Iterable[tuple[str, ManagedIdentityConfig]]
+) -> dict[str, Any]:
+    """A pool that exists from the start.
+
+    :param identities: by their resource IDs. Resource Manager alone gives them to a pool.
+    """
+    members = build_pool(
         PoolSpecification.model_validate(
             {
                 "vmSize": config.vm_size,
@@ -91,6 +96,12 @@ def build_configured(config: PoolConfig) -> dict[str, Any]:
             }
         )
     )
+    held = [
+        {"resourceId": resource_id, "clientId": one.client_id, "principalId": one.object_id}
+        for resource_id, one in identities
+    ]
+    # BatchPoolIdentity
+    return members | ({"identity": {"type": "UserAssigned", "userAssignedIdentities": held}} if held else {})
 
 
 def show_members(pool: PoolUpdate) -> dict[str, Any]:
@@ -129,7 +140,6 @@ def show_start_task(task: StartTask) -> dict[str, Any]:
     :raises BatchError: it wants a container.
     """
     refuse_unsupported(task, "container_settings")
-    refuse_identities(task.resource_files, None)
     return {
         "userIdentity": {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}},
         "maxTaskRetryCount": 0,

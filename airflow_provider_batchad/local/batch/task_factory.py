@@ -10,7 +10,6 @@ from airflow_provider_batchad.local.batch.durations import INFINITE, SEVEN_DAYS
 from airflow_provider_batchad.local.batch.errors import BatchError, invalid_property
 from airflow_provider_batchad.local.batch.index import fold
 from airflow_provider_batchad.local.batch.task import Task
-from airflow_provider_batchad.local.batch.wire.node_files import refuse_identities
 from airflow_provider_batchad.local.batch.wire.tasks import TaskConstraints, TaskCreate, UserIdentity
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ def check_task(job: Job, task: TaskCreate, packages: Packages) -> None:
             raise BatchError(f"TaskIdSameAsJ{name[1:]}")
     _check_instances(task)
     packages.check(one.to_wire() for one in task.application_package_references or ())
-    refuse_identities(task.resource_files, task.output_files)
     _check_exit_conditions(job, task)
     _check_dependencies(job, task)
 
@@ -127,7 +125,6 @@ def _check_instances(task: TaskCreate) -> None:
         raise invalid_property(
             "requiredSlots", task.required_slots, "The value cannot be specified for multi-instance tasks"
         )
-    refuse_identities(settings.common_resource_files)
 
 
 def _check_exit_conditions(job: Job, task: TaskCreate) -> None:

@@ -16,9 +16,11 @@ import aiohttp
 
 from airflow_provider_batchad.local.batch.failures import render_failure
 from airflow_provider_batchad.local.batch.node_http import NodeHttp, exact_url
+from airflow_provider_batchad.local.batch.node_identities import IdentityRefused, NodeIdentities
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.batch.directories import TaskDirectories
+    from airflow_provider_batchad.local.batch.node import Node
 
 _CONDITIONS: Final = {"taskSuccess": (True,), "taskFailure": (False,), "taskCompletion": (True, False)}
 # The node writes what it has done and what went wrong beside the task's own output ("OutputFile").
@@ -42,12 +44,14 @@ class _UploadFailed(Exception):
 class Uploader:
     """What sends the files of all nodes."""
 
-    def __init__(self, http: NodeHttp) -> None:
+    def __init__(self, http: NodeHttp, identities: NodeIdentities) -> None:
         self._http = http
+        self._identities = identities
 
     async def send_all(
         self,
         files: Sequence[Mapping[str, Any]],
+        node: Node,
         directories: TaskDirectories,
         *,
         environment: Mapping[str, str],
@@ -67,7 +71,7 @@ class Uploader:
         sent, failure, error = [], None, ""
         for upload in uploads:
             try:
-                await self._send(upload)
+                await self._send(upload, node)
             except _UploadFailed as failed:
                 failure, error = failed.failure, str(failed)
                 break
@@ -75,7 +79,7 @@ class Uploader:
         await asyncio.to_thread(_write_logs, directories.root, sent, error)
         return failure
 
-    async def _send(self, upload: _Upload) -> None:
+    async def _send(self, upload: _Upload, node: Node) -> None:
         try:
             url = urlsplit(upload.destination["containerUrl"])
         except ValueError as error:
@@ -85,6 +89,12 @@ class Uploader:
         # Without its query: that is a signature.
         details = (("FilePath", str(upload.path)), ("BlobUrl", f"{url.scheme}://{url.netloc}{path}"))
         headers = {"x-ms-blob-type": "BlockBlob", "x-ms-version": "2022-11-02"}
+        try:
+            headers |= self._identities.headers(
+                node, upload.destination["containerUrl"], upload.destination.get("identityReference")
+            )
+        except IdentityRefused as refused:
+            raise _UploadFailed("FileUploadMiscError", *details, ("Message", str(refused))) from None
         for header in upload.destination.get("uploadHeaders") or ():
             headers[header["name"]] = header.get("value") or ""
         try:

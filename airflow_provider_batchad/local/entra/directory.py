@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from airflow_provider_batchad.local.config import (
     BATCH_RESOURCE,
+    STORAGE_RESOURCE,
     VAULT_RESOURCE,
     LocalAzureConfig,
     ManagedIdentityConfig,
@@ -21,8 +22,6 @@ from airflow_provider_batchad.local.entra.tokens import Principal
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.clock import Clock
 
-_USER_ASSIGNED: Final = "Microsoft.ManagedIdentity/userAssignedIdentities"
-
 # What a token can be asked for; a trailing slash makes no difference here, but stays in the audience.
 _KNOWN_RESOURCES: Final = frozenset(
     {
@@ -32,7 +31,7 @@ _KNOWN_RESOURCES: Final = frozenset(
         "https://management.core.windows.net",
         "https://graph.microsoft.com",
         "https://graph.windows.net",
-        "https://storage.azure.com",
+        STORAGE_RESOURCE,
     }
 )
 
@@ -125,7 +124,6 @@ class Directory(Registrations):
 
     def add_managed_identity(self, config: ManagedIdentityConfig) -> ManagedIdentity:
         """Give the simulated machine one more identity."""
-        kind = "Microsoft.Compute/virtualMachines" if config.system_assigned else _USER_ASSIGNED
         identity = ManagedIdentity(
             principal=Principal(
                 tenant_id=self._config.tenant.id,
@@ -133,7 +131,7 @@ class Directory(Registrations):
                 app_id=config.client_id,
                 name=config.name,
             ),
-            resource_id=f"{self._config.resource_group_scope}/providers/{kind}/{config.name}",
+            resource_id=self._config.identity_scope(config),
             system_assigned=config.system_assigned,
         )
         with self._directory_lock:

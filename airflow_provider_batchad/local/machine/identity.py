@@ -128,6 +128,11 @@ class MachineIdentity:
         }
         return answer_json(body)
 
+    def token_of(self, resource_id: str, resource: str) -> str | None:
+        """A token for a user-assigned identity, as a node gets one; ``None`` for an unknown one."""
+        identity = self._directory.managed_identity(resource_id=resource_id)
+        return None if identity is None else self._issue_to(identity, resource).token
+
     def _check_app_service(self, request: web.Request) -> None:
         if request.query.get("api-version") not in _APP_SERVICE_VERSIONS:
             raise _Refused(400, "invalid_request", "The api-version query parameter is not supported.")
@@ -154,6 +159,9 @@ class MachineIdentity:
         if not self._directory.knows_resource(resource):
             text = RESOURCE_NOT_FOUND.text.format(resource=resource, tenant=identity.principal.tenant_id)
             raise _Refused(400, "invalid_resource", f"AADSTS{RESOURCE_NOT_FOUND.number}: {text}")
+        return self._issue_to(identity, resource)
+
+    def _issue_to(self, identity: ManagedIdentity, resource: str) -> _Issued:
         token, expires_on = self._tokens.issue(
             identity.principal,
             audience=resource,

@@ -155,7 +155,7 @@ OF_THE_RUN: Final[Mapping[type, frozenset[str]]] = {
     MachineIdentity: frozenset({"_directory", "_tokens", "_clock", "_secrets_file", "_workload_issuer"}),
     RefreshTokens: frozenset({"_clock", "_on_secret", "_lock"}),
     RoleBook: frozenset({"_answers", "_lock"}),
-    Storage: frozenset({"_url", "_clock", "_files", "containers"}),
+    Storage: frozenset({"_url", "_clock", "_files", "_identities", "containers"}),
     TickClock: frozenset({"_clock"}),
     TokenAuthority: frozenset({"_clock", "_verified"}),
     TrustedIssuers: frozenset({"_keys", "_readers", "_lock"}),

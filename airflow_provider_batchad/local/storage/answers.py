@@ -32,6 +32,13 @@ _FAULTS: Final = {
     "BlobNotFound": (404, "The specified blob does not exist."),
     "ConditionNotMet": (412, "The condition specified using HTTP conditional header(s) is not met."),
     "ContainerNotFound": (404, "The specified container does not exist."),
+    "InvalidAuthenticationInfo": (
+        401,
+        (
+            "Server failed to authenticate the request. Please refer to the information in the "
+            "www-authenticate header."
+        ),
+    ),
     "InvalidHeaderValue": (400, "The value for one of the HTTP headers is not in the correct format."),
     "InvalidQueryParameterValue": (
         400,

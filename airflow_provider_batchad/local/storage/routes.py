@@ -1,9 +1,10 @@
 """The storage account of local Azure: containers for nodes' files, and a directory that anybody may read.
 
 Containers are at ``/{account}/{container}``, the way that the SDKs expect of a storage account on loopback.
-They are private: a request needs a shared access signature of the account. Of the Blob service's operations
-there are those that Batch nodes need: Put Blob, Get Blob, Get Blob Properties, List Blobs, Delete Blob. Every
-other path is a file of the directory (``files_dir``), which stands in for public blob URLs.
+They are private: a request needs a shared access signature of the account, or the token of somebody who may.
+Of the Blob service's operations there are those that Batch nodes need: Put Blob, Get Blob, Get Blob
+Properties, List Blobs, Delete Blob. Every other path is a file of the directory (``files_dir``), which stands
+in for public blob URLs.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from airflow_provider_batchad.local.config import STORAGE_ACCOUNT
 from airflow_provider_batchad.local.service import operation
 from airflow_provider_batchad.local.storage.answers import (
     base_headers,
@@ -26,13 +28,13 @@ from airflow_provider_batchad.local.storage.answers import (
 )
 from airflow_provider_batchad.local.storage.blob_answer import send_blob
 from airflow_provider_batchad.local.storage.containers import BlobContainers
+from airflow_provider_batchad.local.storage.identity_access import DELETE, READ, WRITE, IdentityAccess
 from airflow_provider_batchad.local.storage.shared_access import SharedAccess
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.clock import Clock
     from airflow_provider_batchad.local.entra.tokens import Principal
 
-STORAGE_ACCOUNT: Final = "localstorage"
 _MAX_PAGE: Final = 5000
 _BLOCK_BYTES: Final = 256 * 1024
 _USUAL_CODES: Final = {403: "AuthenticationFailed", 404: "BlobNotFound", 405: "UnsupportedHttpVerb"}
@@ -46,13 +48,16 @@ class Storage:
     :param files_dir: files that anybody may read; ``None``: there are none.
     """
 
-    def __init__(self, *, url: str, clock: Clock, root: Path, files_dir: Path | None) -> None:
+    def __init__(
+        self, *, url: str, clock: Clock, root: Path, files_dir: Path | None, identities: IdentityAccess
+    ) -> None:
         self.containers = BlobContainers(root)
         self._url = url
         self._clock = clock
         self._files = files_dir.resolve() if files_dir is not None else None
         key = secrets.token_bytes(64)
         self.account_key = base64.b64encode(key).decode()
+        self._identities = identities
         self._access = SharedAccess(STORAGE_ACCOUNT, key)
 
     def routes(self) -> list[web.AbstractRouteDef]:
@@ -73,9 +78,9 @@ class Storage:
         query = self._access.sign(name, permissions=permissions, now=self._clock.now(), lifetime=lifetime)
         return f"{self._url}/{STORAGE_ACCOUNT}/{name}?{query}"
 
-    async def find_principal(self, _request: web.Request) -> Principal | None:
-        """Nobody signs in here."""
-        return None
+    async def find_principal(self, request: web.Request) -> Principal | None:
+        """Who sends a token; a signature is nobody's."""
+        return self._identities.find(request)
 
     def render_error(self, _request: web.Request, status: int, code: str | None) -> web.Response:
         """An error in Azure Storage's shape, which is XML."""
@@ -86,7 +91,7 @@ class Storage:
         """``GET`` and ``HEAD``: a blob, or the list of a container's blobs."""
         container, name = request.match_info["container"], request.match_info["blob"]
         is_list = not name and request.query.get("comp") == "list"
-        refusal = self._refuse(request, container, name, "l" if is_list else "r")
+        refusal = self._refuse(request, container, name, "l" if is_list else "r", READ)
         if refusal is not None:
             return refusal
         if is_list:
@@ -100,7 +105,7 @@ class Storage:
     async def put(self, request: web.Request) -> web.StreamResponse:
         """``PUT`` of a block blob, whole."""
         container, name = request.match_info["container"], request.match_info["blob"]
-        refusal = self._refuse(request, container, name, "cw")
+        refusal = self._refuse(request, container, name, "cw", WRITE)
         if refusal is not None:
             return refusal
         if "comp" in request.query or "restype" in request.query:
@@ -133,7 +138,7 @@ class Storage:
     async def delete(self, request: web.Request) -> web.StreamResponse:
         """``DELETE`` of a blob."""
         container, name = request.match_info["container"], request.match_info["blob"]
-        refusal = self._refuse(request, container, name, "d")
+        refusal = self._refuse(request, container, name, "d", DELETE)
         if refusal is not None:
             return refusal
         if not self.containers.delete(container, name):
@@ -160,7 +165,12 @@ class Storage:
             request.query, container=container, blob=name or None, now=self._clock.now()
         )
 
-    def _refuse(self, request: web.Request, container: str, name: str, any_of: str) -> web.Response | None:
+    def _refuse(
+        self, request: web.Request, container: str, name: str, any_of: str, action: str
+    ) -> web.Response | None:
+        if self._identities.sends_token(request):
+            refusal = self._identities.refuse(request, container, action)
+            return refusal or self._refuse_absent(container)
         if "sig" not in request.query:
             # What a private container answers to nobody in particular.
             return render_error("ResourceNotFound")
@@ -169,6 +179,9 @@ class Storage:
             return render_error("AuthenticationFailed")
         if not set(any_of) & set(permissions):
             return render_error("AuthorizationPermissionMismatch")
+        return self._refuse_absent(container)
+
+    def _refuse_absent(self, container: str) -> web.Response | None:
         return None if container in self.containers else render_error("ContainerNotFound")
 
     def _list(self, request: web.Request, container: str) -> web.Response:

@@ -13,7 +13,6 @@ from airflow_provider_batchad.local.batch.wire.node_files import (
     OutputFile,
     PackageReference,
     ResourceFile,
-    refuse_identities,
 )
 from airflow_provider_batchad.local.batch.wire.tasks import TaskConstraints, UserIdentity
 from airflow_provider_batchad.local.batch.wire.types import (
@@ -92,10 +91,8 @@ def build_job_tasks(
     """
     tasks: dict[str, Any] = {}
     if manager is not None:
-        refuse_identities(manager.resource_files, manager.output_files)
         tasks["jobManagerTask"] = _build_manager(manager, retry_count)
     if preparation is not None:
-        refuse_identities(preparation.resource_files)
         tasks["jobPreparationTask"] = _build_preparation(preparation)
     if release is not None:
         if preparation is None:
@@ -104,7 +101,6 @@ def build_job_tasks(
                 release.id or "jobrelease",
                 "A job release task cannot be specified without a job preparation task",
             )
-        refuse_identities(release.resource_files)
         tasks["jobReleaseTask"] = _build_release(release)
     ids = [task["id"].lower() for task in tasks.values()]
     if len(set(ids)) < len(ids):

@@ -8,7 +8,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator, Field, model_validator
 
-from airflow_provider_batchad.local.batch.wire.types import Unsupported, WireModel, one_of, refuse_unsupported
+from airflow_provider_batchad.local.batch.wire.machines import IdentityReference
+from airflow_provider_batchad.local.batch.wire.types import WireModel, one_of
 
 _OCTAL: Final = re.compile(r"[0-7]{1,5}")
 
@@ -37,7 +38,7 @@ class ResourceFile(WireModel):
     blob_prefix: str | None = None
     file_path: Annotated[str, AfterValidator(_check_path)] | None = None
     file_mode: Annotated[str, AfterValidator(_check_mode)] | None = None
-    identity_reference: Unsupported = None
+    identity_reference: IdentityReference | None = None
 
     @model_validator(mode="after")
     def _check(self) -> ResourceFile:
@@ -72,7 +73,7 @@ class ContainerDestination(WireModel):
 
     path: str | None = None
     container_url: Annotated[str, Field(min_length=1)]
-    identity_reference: Unsupported = None
+    identity_reference: IdentityReference | None = None
     upload_headers: list[UploadHeader] | None = None
 
 
@@ -94,14 +95,3 @@ class OutputFile(WireModel):
     file_pattern: Annotated[str, Field(min_length=1)]
     destination: OutputFileDestination
     upload_options: UploadOptions
-
-
-def refuse_identities(resources: list[ResourceFile] | None, outputs: list[OutputFile] | None = None) -> None:
-    """400 for a node's managed identity: no node here has one.
-
-    :raises BatchError: a file is to be reached with one.
-    """
-    for resource in resources or ():
-        refuse_unsupported(resource, "identity_reference")
-    for output in outputs or ():
-        refuse_unsupported(output.destination.container, "identity_reference")
