@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Airflow 3.2 tells a trigger nothing of a person's action.
 TRIGGERS_ARE_TOLD = hasattr(BaseTrigger, "on_kill")
+# Nor does its supervisor pass a SIGTERM on: LocalExecutor's has the scheduler's deafness to it.
+SIGTERM_IS_PASSED_ON = TRIGGERS_ARE_TOLD
 
 
 def eventually(condition: Callable[[], Any], seconds: float, what: str, *, every: float = 0.25) -> Any:

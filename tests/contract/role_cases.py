@@ -13,7 +13,8 @@ from airflow.providers.common.compat.sdk import AirflowSkipException
 from azure.batch import models
 
 from airflow_provider_batchad import operators
-from airflow_provider_batchad.local.config import PoolConfig
+from airflow_provider_batchad.local.config import LocalAzureConfig, PoolConfig
+from tests.contract.blob_storage import NODE
 
 _MACHINE: Final = {
     "image_reference": {
@@ -37,7 +38,7 @@ _OWN_POOL_ON_THE_WIRE: Final[dict[str, Any]] = {
     },
 }
 POOLS: Final = (
-    PoolConfig(id="cpu", nodes=2, slots=4),
+    PoolConfig(id="cpu", nodes=2, slots=4, identities=(NODE.name,)),
     *(PoolConfig(id=name, nodes=1) for name in ("spot", "dedicated", "both", "unwanted")),
 )
 _WRITES: Final = "/bin/sh -c 'echo 1 > out.txt'"
@@ -53,14 +54,12 @@ class Value:
     :param given: the argument, with those that it cannot be without.
     :param tries: the last of so many tries succeeds.
     :param ends: what the task ends with where it does not return.
-    :param runs: ``False`` for what local Azure leaves out.
     """
 
     label: str
     given: Mapping[str, Any]
     tries: int = 1
     ends: type[Exception] | None = None
-    runs: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,10 +123,9 @@ _REJECTED: Final = {
     ],
 }
 _CONTAINER: Final = {
-    "container_url": "https://demo.blob.core.windows.net/results",
+    "container_url": "{{ storage }}/results",
     "files": "out.txt",
-    "identity_resource_id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/"
-    "userAssignedIdentities/i",
+    "identity_resource_id": LocalAzureConfig().identity_scope(NODE),
 }
 
 SUBMIT_JOB: Final = Arguments(
@@ -157,7 +155,7 @@ SUBMIT_JOB: Final = Arguments(
         "outputs": (
             *_each("outputs", "out.txt", ["out.txt"], command_line=_WRITES),
             *_each("outputs", "::stdout::", command_line=_SAYS),
-            Value(label="outputs: a container", given={"outputs": _CONTAINER}, runs=False),
+            Value(label="outputs: a container", given={"outputs": _CONTAINER, "command_line": _WRITES}),
         ),
         "max_output_bytes": _each("max_output_bytes", 100),
         "max_failed_tasks": _each("max_failed_tasks", 1, command_line="false"),
@@ -261,7 +259,7 @@ def _cases_of(operator: str, table: Arguments) -> Iterator[Case]:
     if table.changing:
         chosen.append(tuple(values[-1] for values in table.changing.values()))
     base = dict(table.base)
-    others = [value for values in table.same.values() for value in values if value.runs]
+    others = [value for values in table.same.values() for value in values]
     chosen += [(value,) for value in others if {**base, **value.given} != base]
     for number, values in enumerate(chosen):
         yield Case(operator=operator, number=number, values=values)

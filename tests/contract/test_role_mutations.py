@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ from airflow_provider_batchad.access.operations import BY_NAME
 from airflow_provider_batchad.cli import main
 from airflow_provider_batchad.errors import JobFailed, UndeclaredRequest
 from airflow_provider_batchad.local.client_settings import describe_connection
-from airflow_provider_batchad.local.config import LocalAzureConfig
 from airflow_provider_batchad.local.management.role_json import role_from_json
 from airflow_provider_batchad.triggers import job as trigger_module
+from tests.contract.blob_storage import READS, WRITES, config_with, container_url
 from tests.contract.operator_runs import context_of
 from tests.contract.role_cases import CASES, POOLS, TABLES, Case
 from tests.contract.signing_in import SigningIn, connected
@@ -42,8 +43,10 @@ def roles(tmp_path_factory: pytest.TempPathFactory) -> Roles:
 
 @pytest.fixture(scope="module")
 def signing_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningIn]:
-    config = LocalAzureConfig(port=0, state_dir=tmp_path_factory.mktemp("azure"), pools=POOLS)
+    # Roles for storage are none of what the verb prints: they are there in all cases.
+    config = config_with(WRITES, READS, state_dir=tmp_path_factory.mktemp("azure"), pools=POOLS)
     with pytest.MonkeyPatch.context() as patch, connected(patch, config) as signing_in:
+        patch.setenv("STORAGE", container_url(signing_in.azure).rpartition("/")[0])
         patch.setattr(trigger_module, "SETTLE_SECONDS", 0.0)
         yield signing_in
 
@@ -86,6 +89,7 @@ def run(case: Case, kind: Any = None) -> Any:
     operator = (kind or case.kind)(task_id="t", **case.arguments)
     context = context_of(operator)
     context["ti"].run_id = str(context["ti"].id)
+    context["storage"] = os.environ["STORAGE"]
     operator.render_template_fields(context)
     tries = max((value.tries for value in case.values), default=1)
     for number in range(1, tries + 1):
