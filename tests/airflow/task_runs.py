@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TRIGGERS_ARE_TOLD = hasattr(BaseTrigger, "on_kill")
 # Nor does its supervisor pass a SIGTERM on: LocalExecutor's has the scheduler's deafness to it.
 SIGTERM_IS_PASSED_ON = TRIGGERS_ARE_TOLD
+# Nor does a try stay queued that begins while the API server is out of reach.
+TRIES_WAIT_FOR_THE_API_SERVER = TRIGGERS_ARE_TOLD
 
 
 def eventually(condition: Callable[[], Any], seconds: float, what: str, *, every: float = 0.25) -> Any:

@@ -11,6 +11,8 @@ from airflow_provider_batchad.operators import AzureBatchSubmitJobOperator
 # Long enough for a worker to begin and to submit on a busy machine.
 TASK_SECONDS = 20
 RUN_SECONDS = 60
+# Longer than an outage of the API server.
+RETRY_DELAY_SECONDS = 150
 
 
 def define(dag_id: str, run_timeout: timedelta | None = None, **arguments: object) -> DAG:
@@ -44,3 +46,6 @@ for deferrable in (True, False):
     globals()[f"{mode}_retried"] = define(
         f"{mode}_retried", deferrable=deferrable, retries=5, retry_delay=timedelta(seconds=1)
     )
+sync_retried_late = define(
+    "sync_retried_late", deferrable=False, retries=2, retry_delay=timedelta(seconds=RETRY_DELAY_SECONDS)
+)
