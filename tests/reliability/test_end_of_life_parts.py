@@ -6,7 +6,13 @@ import signal
 
 import pytest
 
-from tests.airflow.task_runs import TRIES_WAIT_FOR_THE_API_SERVER, TRIGGERS_ARE_TOLD, TaskRun, eventually, is_gone
+from tests.airflow.task_runs import (
+    TRIES_WAIT_FOR_THE_API_SERVER,
+    TRIGGERS_ARE_TOLD,
+    TaskRun,
+    eventually,
+    is_gone,
+)
 from tests.reliability.end_of_life_airflow import (
     HEARTBEAT_TIMEOUT_SECONDS,
     QUEUED_TIMEOUT_SECONDS,
