@@ -6,7 +6,12 @@ import json
 import shlex
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow_provider_batchad.local.config import BATCH_RESOURCE, STORAGE_RESOURCE, VAULT_RESOURCE
+from airflow_provider_batchad.local.config import (
+    BATCH_RESOURCE,
+    STORAGE_ACCOUNT,
+    STORAGE_RESOURCE,
+    VAULT_RESOURCE,
+)
 from airflow_provider_batchad.local.machine.identity import APP_SERVICE_PATH
 
 if TYPE_CHECKING:
@@ -64,6 +69,18 @@ def client_environment(azure: LocalAzure) -> dict[str, str]:
         "BATCHAD_LOCAL_CONTROL": azure.endpoints.control,
         "BATCHAD_LOCAL_MANAGEMENT": azure.endpoints.management,
         "BATCHAD_LOCAL_STORAGE": azure.endpoints.storage,
+        **_containers(azure),
+    }
+
+
+def _containers(azure: LocalAzure) -> dict[str, str]:
+    config = azure.config
+    if not config.containers:
+        return {}
+    identities = [resource_id for pool in config.pools for resource_id, _ in config.identities_of(pool)]
+    return {
+        "BATCHAD_LOCAL_CONTAINER": f"{azure.endpoints.storage}/{STORAGE_ACCOUNT}/{config.containers[0]}",
+        **({"BATCHAD_LOCAL_POOL_IDENTITY": identities[0]} if identities else {}),
     }
 
 

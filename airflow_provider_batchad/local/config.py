@@ -178,10 +178,16 @@ class AssignmentConfig:
 
 AIRFLOW_APPLICATION: Final = ApplicationConfig(name="airflow-batch", vault_secret_name="batch-client-secret")  # noqa: S106 - a name
 WORKER_IDENTITY: Final = ManagedIdentityConfig(name="airflow-worker", system_assigned=True)
+POOL_IDENTITY: Final = ManagedIdentityConfig(name="batch-node")
 DEVELOPER: Final = UserConfig(name="developer@contoso.onmicrosoft.com", display_name="Dana Developer")
 # Known in every tenant. azure-identity's interactive credentials use it too where they are told no client ID.
 AZURE_CLI: Final = ApplicationConfig(
     name="Microsoft Azure CLI", client_id="04b07795-8ddb-461a-bbee-02f9e1bf7b46", public_client=True
+)
+# What results in a container need; no default.
+BLOB_ASSIGNMENTS: Final = (
+    AssignmentConfig(principal=POOL_IDENTITY.name, role="Storage Blob Data Contributor", resource="storage"),
+    AssignmentConfig(principal=AIRFLOW_APPLICATION.name, role="Storage Blob Data Reader", resource="storage"),
 )
 DEFAULT_ASSIGNMENTS: Final = (
     AssignmentConfig(principal="airflow-batch", role="Azure Batch Job Submitter", resource="batch"),
@@ -207,6 +213,7 @@ class LocalAzureConfig:
     :param device_code_interval_seconds: how long a device is told to wait between two questions.
     :param vault_secrets: beside the applications' own secrets, which Key Vault keeps where they name one; by
         default ``batch-tenant-id`` and ``batch-client-id``, those of the first application.
+    :param containers: of the storage account, at start.
     :param files_dir: a directory that the storage service lets everyone read.
     :param state_dir: keeps all that there is between runs, but faults and the ledger; for one local Azure at
         a time. What it holds counts; what the configuration has beside it is added. In memory by default.
@@ -242,6 +249,7 @@ class LocalAzureConfig:
     shared_key: bool = True
     token_lifetime_seconds: float = 3600.0
     device_code_interval_seconds: int = 5
+    containers: tuple[str, ...] = ()
     files_dir: Path | None = None
     state_dir: Path | None = None
     secrets_file: Path | None = None

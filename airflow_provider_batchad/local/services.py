@@ -74,6 +74,8 @@ async def build_services(
     )
     if azure.state is not None:
         azure.state.restore_late(azure)
+    for name in azure.config.containers:
+        azure.storage.containers.create(name)
     azure.batch = await _start_account(azure, directory, stack)
     shared_keys = SharedKeys(
         account=azure.config.account,

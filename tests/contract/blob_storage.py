@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from airflow_provider_batchad.local.config import (
+    BLOB_ASSIGNMENTS,
     DEFAULT_ASSIGNMENTS,
+    POOL_IDENTITY,
     STORAGE_ACCOUNT,
     WORKER_IDENTITY,
     AssignmentConfig,
@@ -15,14 +17,9 @@ from airflow_provider_batchad.local.config import (
 )
 from airflow_provider_batchad.local.server import LocalAzure
 
-NODE: Final = ManagedIdentityConfig(name="batch-node")
+NODE: Final = POOL_IDENTITY
 OTHER: Final = ManagedIdentityConfig(name="somebody-else")
-WRITES: Final = AssignmentConfig(
-    principal="batch-node", role="Storage Blob Data Contributor", resource="storage"
-)
-READS: Final = AssignmentConfig(
-    principal="airflow-batch", role="Storage Blob Data Reader", resource="storage"
-)
+WRITES, READS = BLOB_ASSIGNMENTS
 CONTAINER: Final = "results"
 
 

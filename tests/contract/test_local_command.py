@@ -16,6 +16,7 @@ import requests
 from azure.identity import WorkloadIdentityCredential
 
 from tests.contract.command_process import COMMAND, READY, refused, running
+from tests.contract.operator_runs import context_of, operator_of
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -164,6 +165,24 @@ def test_arguments_load_no_web_server() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environment
     )
     assert loaded.stdout == "[]\n"
+
+
+def test_a_container_is_ready_for_nodes_to_write_and_the_principal_to_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with running("--container", "results", "--container", "others", "--pool", "cpu:1:1") as local:
+        for name, value in local.settings.items():
+            monkeypatch.setenv(name, value)
+        outputs = {
+            "container_url": local.settings["BATCHAD_LOCAL_CONTAINER"],
+            "files": "r.json",
+            "identity_resource_id": local.settings["BATCHAD_LOCAL_POOL_IDENTITY"],
+        }
+        operator = operator_of(command_line="/bin/sh -c 'echo 17 > r.json'", outputs=outputs)
+        assert operator.execute(context_of(operator)) == [17]
+        assert outputs["container_url"].endswith("/localstorage/results")
+    with running() as local:
+        assert "BATCHAD_LOCAL_CONTAINER" not in local.settings
 
 
 def test_workload_identity_is_printed_and_signs_in_as_a_pod_would(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,14 @@ def add_arguments(parser: AcceptsArguments) -> None:
         help="a Batch pool, its nodes and the task slots of each; may be repeated (default: cpu:2:4)",
     )
     parser.add_argument(
+        "--container",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a blob container, which the nodes of all pools may write as an identity of theirs and the "
+        "service principal may read; may be repeated",
+    )
+    parser.add_argument(
         "--role",
         action="append",
         metavar="NAME",

@@ -10,14 +10,17 @@ import os
 import shutil
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow_provider_batchad.local.cli.control_client import address_file, describe_address
 from airflow_provider_batchad.local.config import (
     AIRFLOW_APPLICATION,
+    BLOB_ASSIGNMENTS,
     DEFAULT_ASSIGNMENTS,
     DEVELOPER,
+    POOL_IDENTITY,
     AssignmentConfig,
     LocalAzureConfig,
     WorkloadIdentityConfig,
@@ -77,10 +80,16 @@ def read_config(args: argparse.Namespace) -> LocalAzureConfig:
         for name in args.developer_role
     )
     defaults = LocalAzureConfig()
+    pools, identities = tuple(args.pool) if args.pool else defaults.pools, defaults.managed_identities
+    if args.container:
+        pools = tuple(replace(pool, identities=(POOL_IDENTITY.name,)) for pool in pools)
+        identities, assignments = (*identities, POOL_IDENTITY), (*assignments, *BLOB_ASSIGNMENTS)
     return LocalAzureConfig(
         host=args.host,
         port=args.port,
-        pools=tuple(args.pool) if args.pool else defaults.pools,
+        pools=pools,
+        managed_identities=identities,
+        containers=tuple(args.container),
         roles=roles,
         assignments=assignments,
         shared_key=not args.no_shared_key,
