@@ -52,12 +52,12 @@ def elsewhere_by_submit_job(arguments: Mapping[str, Any]) -> Iterator[RoleElsewh
     """What it wants of storage."""
     outputs = arguments.get("outputs")
     if isinstance(outputs, Mapping) and outputs.get("read_back", True):
-        yield RoleElsewhere(
-            role=READER_ROLE,
-            at=str(outputs.get("container_url")),
-            why="reads results back",
-            argument="outputs",
-        )
+        at = str(outputs.get("container_url"))
+    elif _is_unknown(outputs):
+        at = "the container that is known only at run time, if one is named"
+    else:
+        return
+    yield RoleElsewhere(role=READER_ROLE, at=at, why="reads results back", argument="outputs")
 
 
 def _auto_pool_of(job: object) -> object | None:

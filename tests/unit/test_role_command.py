@@ -67,6 +67,7 @@ def test_each_line_says_who_wants_it_and_what_for(sound: str, capsys: pytest.Cap
     assert "mapped.over_unknown" in said
     assert "AzureBatchSubmitJobOperator (cleanup) deletes the job after its end" in said
     assert "known only at run time: its widest choice" in said
+    assert "'Storage Blob Data Reader' at the container that is known only at run time" in said
     assert "'Azure Batch Job Submitter' would grant besides: pools/read" in said
     assert "It lacks: pools/write." in said
 
