@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -65,6 +65,19 @@ def pool_trouble(hook: AzureBatchAdHook, spec: JobSpec) -> str:
     except BatchAdError:
         found = None
     return f" {found}" if found else ""
+
+
+def event_of(event: Mapping[str, Any], job_id: str | None) -> Mapping[str, Any]:
+    """What a trigger said of this job; of another one's event, that nobody knows how this one is.
+
+    SQLite gives the id of a deleted trigger to the next one, and Airflow hands events over by that id.
+
+    :param job_id: ``None`` where whoever deferred did not say it.
+    """
+    if job_id is None or event["job_id"] == job_id:
+        return event
+    message = f"the trigger's event was of Batch job {event['job_id']!r}"
+    return {"job_id": job_id, "status": "unreachable", "message": message}
 
 
 def timeout_passed(timeout: timedelta | None) -> str:

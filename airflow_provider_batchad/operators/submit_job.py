@@ -243,6 +243,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         context: Context,
         event: Mapping[str, Any],
         *,
+        job_id: str | None = None,
         deadline: str | None = None,
         etag: str | None = None,
         earlier: Sequence[str] = (),
@@ -250,6 +251,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
     ) -> Any:
         """Resume after the trigger fired.
 
+        :param job_id: the job that is waited for; unless told, the event's.
         :param deadline: the trigger's, to go on waiting with.
         :param etag: the version of the job that this try wrote; another one may be somebody else's by now.
         :param earlier: jobs of earlier tries whose successes count.
@@ -257,9 +259,15 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         """
         from airflow_provider_batchad.hooks import AzureBatchAdHook
         from airflow_provider_batchad.operators.arguments import policy_of, specification_of
-        from airflow_provider_batchad.operators.ending import OwnJob, pool_trouble, timeout_passed
+        from airflow_provider_batchad.operators.ending import (
+            OwnJob,
+            event_of,
+            pool_trouble,
+            timeout_passed,
+        )
         from airflow_provider_batchad.operators.results import Ended, finish
 
+        event = event_of(event, job_id)
         job_id, status = event["job_id"], event["status"]
         if status == "failed":
             raise JobFailed(f"Waiting for Batch job {job_id!r} failed: {event['message']}", job_id=job_id)
@@ -267,7 +275,7 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
         own = OwnJob(job_id=job_id, etag=etag, owner=str(context["ti"].id))
         with AzureBatchAdHook(self.batchad_conn_id) as hook:
             if status == "unreachable" and not self._is_over(hook, job_id):
-                self.log.warning("Batch could not be asked for a while; waiting on: %s", event["message"])
+                self.log.warning("It is not known how the job is; waiting on: %s", event["message"])
                 until = datetime.fromisoformat(deadline) if deadline else None
                 self._defer(own, until, earlier, rejected or {}, spec)
             if status == "blocked":
@@ -320,7 +328,12 @@ class AzureBatchSubmitJobOperator(DeclaresActions, PlainDataTemplates, BaseOpera
             etag=own.etag,
             pool_id=spec.pool_id,
         )
-        resume_with: dict[str, Any] = {"deadline": text, "etag": own.etag, "earlier": list(earlier)}
+        resume_with: dict[str, Any] = {
+            "job_id": own.job_id,
+            "deadline": text,
+            "etag": own.etag,
+            "earlier": list(earlier),
+        }
         if rejected:
             resume_with["rejected"] = to_remember(rejected)
         self.defer(trigger=trigger, method_name="execute_complete", kwargs=resume_with)

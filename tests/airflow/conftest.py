@@ -27,7 +27,7 @@ from airflow_provider_batchad.local.config import (
 from airflow_provider_batchad.local.server import LocalAzure
 from demo.airflow import AirflowSettings, Standalone
 from demo.processes import ProcessGroup
-from tests.airflow.database import patient_database
+from tests.airflow.database import never_reuse_trigger_ids, patient_database
 
 DAGS = Path(__file__).with_name("dags")
 READER = ApplicationConfig(name="reader", vault_secret_name="reader-secret")
@@ -142,6 +142,7 @@ def running_airflow(
         airflow = Standalone(settings, group=group)
         airflow.start()
         airflow.wait_until_ready()
+        never_reuse_trigger_ids(home)
         for conn_id, connection in _connections(azure).items():
             body = {**connection, "connection_id": conn_id, "extra": json.dumps(connection["extra"])}
             airflow.api.post("connections", body)

@@ -56,7 +56,12 @@ def submit(operator: AzureBatchSubmitJobOperator, context: Any) -> dict[str, Any
 def resume(operator: AzureBatchSubmitJobOperator, context: Any, status: str, job: Any) -> Any:
     event = {"status": status, "job_id": job["job_id"], "message": "told so"}
     return operator.execute_complete(
-        context, event, deadline=job["deadline"], etag=job["etag"], earlier=job["earlier"]
+        context,
+        event,
+        job_id=job["job_id"],
+        deadline=job["deadline"],
+        etag=job["etag"],
+        earlier=job["earlier"],
     )
 
 

@@ -12,6 +12,7 @@ from airflow_provider_batchad.local.cli.arguments import add_arguments
 from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import DEFAULT_PORT, SERVICES
 from airflow_provider_batchad.local.server import LocalAzure
+from tests.contract.blob_storage import config_with
 
 PAGE = (Path(__file__).parents[2] / "docs" / "develop-offline.md").read_text()
 
@@ -28,8 +29,9 @@ def test_every_option_of_the_command_is_described() -> None:
     assert table_of("option") == {flag for action in parser._actions for flag in action.option_strings}
 
 
-def test_every_variable_that_is_printed_is_described(local_azure: LocalAzure) -> None:
-    assert table_of("variable") == set(client_environment(local_azure))
+def test_every_variable_that_is_printed_is_described() -> None:
+    with LocalAzure(config_with(containers=("results",))) as azure:
+        assert table_of("variable") == set(client_environment(azure))
 
 
 def test_ports_of_the_page_are_those_of_the_services() -> None:

@@ -54,7 +54,24 @@ def test_an_unfinished_job_that_could_not_be_asked_for_is_waited_for_again(signi
     job = submit(operator, context)
     with pytest.raises(TaskDeferred) as again:
         resume(operator, context, "unreachable", job)
-    assert again.value.kwargs == {"deadline": None, "etag": job["etag"], "earlier": []}
+    assert again.value.kwargs == {
+        "job_id": job["job_id"],
+        "deadline": None,
+        "etag": job["etag"],
+        "earlier": [],
+    }
+
+
+@pytest.mark.parametrize("status", ["completed", "deadline", "failed"])
+def test_the_event_of_another_job_says_nothing_of_this_one(signing_in: SigningIn, status: str) -> None:
+    operator = operator_of(command_line="/bin/sleep 60")
+    context = context_of(operator)
+    job = submit(operator, context)
+    event = {"status": status, "job_id": "d-t-0123456789abcdef-1-1", "message": "it is over"}
+    with pytest.raises(TaskDeferred) as again:
+        operator.execute_complete(context, event, **job)
+    assert again.value.trigger.serialize()[1]["job_id"] == job["job_id"]
+    assert again.value.kwargs == job
 
 
 def test_a_retry_after_a_missing_output_runs_the_job_again(signing_in: SigningIn) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-import time
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -57,10 +58,27 @@ def _show_ledger(control: ControlClient, args: argparse.Namespace, services: lis
     if not args.json:
         print(format_row(_COLUMNS, _WIDTHS))
     _print_entries(args, answer["entries"])
-    while args.follow:
-        time.sleep(_FOLLOW_SECONDS)
-        answer = control.ask("GET", "/ledger", params={**wanted, "after": answer["last"]}, has="entries")
-        _print_entries(args, answer["entries"])
+    if args.follow:
+        stop = _at_control_c()
+        while not stop.wait(_FOLLOW_SECONDS):
+            answer = control.ask("GET", "/ledger", params={**wanted, "after": answer["last"]}, has="entries")
+            _print_entries(args, answer["entries"])
+
+
+def _at_control_c() -> threading.Event:
+    """What is set by the first Ctrl-C; the next one has its usual effect.
+
+    A ``KeyboardInterrupt`` that comes while an object is being finalized is lost.
+    """
+    stop = threading.Event()
+    usual = signal.getsignal(signal.SIGINT)
+
+    def on_interrupt(*_: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, on_interrupt)
+    return stop
 
 
 def _print_entries(args: argparse.Namespace, entries: Iterable[dict[str, Any]]) -> None:
