@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow_provider_batchad.local.config import (
     BATCH_RESOURCE,
-    STORAGE_ACCOUNT,
     STORAGE_RESOURCE,
     VAULT_RESOURCE,
 )
 from airflow_provider_batchad.local.machine.identity import APP_SERVICE_PATH
+from airflow_provider_batchad.local.resource_ids import STORAGE_ACCOUNT
 
 if TYPE_CHECKING:
     from airflow_provider_batchad.local.server import LocalAzure

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from airflow_provider_batchad.local.resource_ids import ResourceIds, ResourceName
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -22,12 +24,8 @@ ServiceName = Literal["entra", "identity", "keyvault", "batch", "storage", "cont
 BATCH_RESOURCE: Final = "https://batch.core.windows.net/"
 VAULT_RESOURCE: Final = "https://vault.azure.net"
 STORAGE_RESOURCE: Final = "https://storage.azure.com"
-STORAGE_ACCOUNT: Final = "localstorage"
-ResourceName = Literal["batch", "keyvault", "storage", "resource_group", "subscription", "management_group"]
 LOOPBACK_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
 
-_USER_ASSIGNED: Final = "Microsoft.ManagedIdentity/userAssignedIdentities"
-_MACHINE: Final = "Microsoft.Compute/virtualMachines"
 _NAMESPACE: Final = uuid.UUID("5b0f0f4c-54c8-4f5e-9c6e-2f6f0f5f8f10")
 
 
@@ -166,7 +164,7 @@ class BatchApplicationConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssignmentConfig:
-    """A role for an application or managed identity (by name) at the account or the vault.
+    """A role for an application or managed identity (by name) at a resource of local Azure.
 
     :param role: name or id, built-in or one of ``roles``.
     """
@@ -196,7 +194,7 @@ DEFAULT_ASSIGNMENTS: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LocalAzureConfig:
+class LocalAzureConfig(ResourceIds):
     """Everything that can be chosen before local Azure starts.
 
     :param host: where to listen: ``localhost`` (IPv4 and, where the machine has it, IPv6), ``127.0.0.1`` or
@@ -281,45 +279,6 @@ class LocalAzureConfig:
         """The account's ``allowedAuthenticationModes``."""
         return ["AAD", "SharedKey"] if self.shared_key else ["AAD"]
 
-    @property
-    def management_group_scope(self) -> str:
-        """The resource ID of the tenant's root management group, which every subscription is below."""
-        return f"/providers/Microsoft.Management/managementGroups/{self.tenant.id}"
-
-    @property
-    def subscription_scope(self) -> str:
-        """The subscription's resource ID."""
-        return f"/subscriptions/{self.subscription_id}"
-
-    @property
-    def resource_group_scope(self) -> str:
-        """The resource group's resource ID."""
-        return f"{self.subscription_scope}/resourceGroups/{self.resource_group}"
-
-    @property
-    def account_scope(self) -> str:
-        """The Batch account's resource ID."""
-        return f"{self.resource_group_scope}/providers/Microsoft.Batch/batchAccounts/{self.account}"
-
-    @property
-    def vault_scope(self) -> str:
-        """The vault's resource ID."""
-        return f"{self.resource_group_scope}/providers/Microsoft.KeyVault/vaults/{self.vault}"
-
-    @property
-    def storage_scope(self) -> str:
-        """The storage account's resource ID."""
-        return f"{self.resource_group_scope}/providers/Microsoft.Storage/storageAccounts/{STORAGE_ACCOUNT}"
-
-    def container_scope(self, container: str) -> str:
-        """The resource ID of a container of the storage account."""
-        return f"{self.storage_scope}/blobServices/default/containers/{container}"
-
-    def identity_scope(self, identity: ManagedIdentityConfig) -> str:
-        """The resource ID of a managed identity, or of the machine that a system-assigned one is of."""
-        kind = _MACHINE if identity.system_assigned else _USER_ASSIGNED
-        return f"{self.resource_group_scope}/providers/{kind}/{identity.name}"
-
     def identities_of(self, pool: PoolConfig) -> list[tuple[str, ManagedIdentityConfig]]:
         """The managed identities of a pool, by their resource IDs."""
         found = [self._user_assigned(name, pool.id) for name in pool.identities]
@@ -341,14 +300,3 @@ class LocalAzureConfig:
         return tuple(
             VaultSecretConfig(name=name, value=value, confidential=False) for name, value in ids.items()
         )
-
-    def scope_of(self, resource: ResourceName) -> str:
-        """The resource ID that a role is assigned at."""
-        return {
-            "batch": self.account_scope,
-            "keyvault": self.vault_scope,
-            "storage": self.storage_scope,
-            "resource_group": self.resource_group_scope,
-            "subscription": self.subscription_scope,
-            "management_group": self.management_group_scope,
-        }[resource]

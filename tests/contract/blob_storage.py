@@ -8,13 +8,13 @@ from airflow_provider_batchad.local.config import (
     BLOB_ASSIGNMENTS,
     DEFAULT_ASSIGNMENTS,
     POOL_IDENTITY,
-    STORAGE_ACCOUNT,
     WORKER_IDENTITY,
     AssignmentConfig,
     LocalAzureConfig,
     ManagedIdentityConfig,
     PoolConfig,
 )
+from airflow_provider_batchad.local.resource_ids import STORAGE_ACCOUNT
 from airflow_provider_batchad.local.server import LocalAzure
 
 NODE: Final = POOL_IDENTITY

@@ -7,9 +7,10 @@ from typing import Any, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from airflow_provider_batchad.local.claims_challenge import ChallengingService
-from airflow_provider_batchad.local.config import ResourceName, ServiceName
+from airflow_provider_batchad.local.config import ServiceName
 from airflow_provider_batchad.local.entra.application import EXCHANGE_AUDIENCE
 from airflow_provider_batchad.local.keyvault.certificates import KeyType
+from airflow_provider_batchad.local.resource_ids import ResourceName
 
 
 class _Body(BaseModel):

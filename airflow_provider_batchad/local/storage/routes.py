@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from airflow_provider_batchad.local.config import STORAGE_ACCOUNT
+from airflow_provider_batchad.local.resource_ids import STORAGE_ACCOUNT
 from airflow_provider_batchad.local.service import operation
 from airflow_provider_batchad.local.storage.answers import (
     base_headers,
