@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow_provider_batchad.local.clock import Clock
     from airflow_provider_batchad.local.entra.tokens import Principal, TokenAuthority
 
-ChallengingService = Literal["batch", "keyvault", "management"]
+ChallengingService = Literal["batch", "keyvault", "storage", "management"]
 _REASON: Final = (
     "Continuous access evaluation resulted in challenge with result: InteractionRequired and code: "
     "TokenIssuedBeforeRevocationTimestamp"

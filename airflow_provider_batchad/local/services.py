@@ -21,6 +21,7 @@ from airflow_provider_batchad.local.management.resources import Resources
 from airflow_provider_batchad.local.management.routes import ResourceManager
 from airflow_provider_batchad.local.service import Routes, Service
 from airflow_provider_batchad.local.shared_key import AccountAccess, SharedKeys
+from airflow_provider_batchad.local.storage.identity_access import AUDIENCES as STORAGE_AUDIENCES
 from airflow_provider_batchad.local.storage.identity_access import IdentityAccess
 from airflow_provider_batchad.local.storage.routes import Storage
 
@@ -109,7 +110,7 @@ async def build_services(
         "identity": identity,
         "keyvault": _challenged(azure, "keyvault", keyvault, (VAULT_RESOURCE,)),
         "batch": _challenged(azure, "batch", batch, (BATCH_RESOURCE,)),
-        "storage": azure.storage,
+        "storage": _challenged(azure, "storage", azure.storage, STORAGE_AUDIENCES),
         "control": Control(azure, entra.people),
         "management": _challenged(azure, "management", management, MANAGEMENT_AUDIENCES),
     }

@@ -113,7 +113,7 @@ def test_signature_opens_only_what_it_says_and_only_while_it_lasts(local_azure: 
         (storage.container_url("results").replace("sp=racwdl", "sp=racwdlx"), 403, "AuthenticationFailed"),
         (storage.container_url("other").replace("/other", "/results"), 403, "AuthenticationFailed"),
         (storage.container_url("missing"), 404, "ContainerNotFound"),
-        (storage.container_url("results").partition("?")[0], 404, "ResourceNotFound"),
+        (storage.container_url("results").partition("?")[0], 401, "NoAuthenticationInformation"),
     )
     for url, status, code in cases:
         with connect(local_azure, url) as client:

@@ -141,14 +141,17 @@ def test_a_pool_shows_its_identities(batch: Batch) -> None:
         ({"path": "none"}, 404, "BlobNotFound"),
         ({"method": "PUT", "path": "x", "data": b"x"}, 403, "AuthorizationPermissionMismatch"),
         ({"method": "DELETE", "path": "x"}, 403, "AuthorizationPermissionMismatch"),
-        ({"path": "x", "version": None}, 400, "InvalidAuthenticationInfo"),
-        ({"path": "x", "version": "2017-07-29"}, 400, "InvalidAuthenticationInfo"),
+        ({"path": "x", "version": None}, 403, "AuthenticationFailed"),
+        ({"path": "x", "version": "2017-07-29"}, 403, "AuthenticationFailed"),
         (
             {"path": "x", "scope": "https://batch.core.windows.net//.default"},
             401,
             "InvalidAuthenticationInfo",
         ),
-        ({"path": "x", "scope": ""}, 404, "ResourceNotFound"),
+        ({"path": "x", "scope": ""}, 401, "NoAuthenticationInformation"),
+        ({"path": "x", "scope": "", "version": "2019-07-07"}, 404, "ResourceNotFound"),
+        ({"path": "x", "scope": "", "Authorization": "Basic eA=="}, 400, "InvalidAuthenticationInfo"),
+        ({"path": "x", "scope": "", "Authorization": "SharedKey a:eA=="}, 403, "AuthenticationFailed"),
     ],
 )
 def test_what_a_token_does_not_give(

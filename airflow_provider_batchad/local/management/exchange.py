@@ -74,7 +74,7 @@ class ManagementExchange:
             raise errors.group_not_found(group[1])
         if group.end() == len(self.scope):
             return
-        known = (self.config.account_scope, self.config.vault_scope)
+        known = (self.config.account_scope, self.config.vault_scope, self.config.storage_scope)
         if not any(is_at_or_below(self.scope, one) for one in known):
             kind = self.scope[group.end() :].removeprefix("/providers/")
             raise errors.resource_not_found(kind, group[1])

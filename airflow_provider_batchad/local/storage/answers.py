@@ -47,6 +47,13 @@ _FAULTS: Final = {
     "InvalidRange": (416, "The range specified is invalid for the current size of the resource."),
     "InvalidUri": (400, "The requested URI does not represent any resource on the server."),
     "MissingRequiredHeader": (400, "An HTTP header that's mandatory for this request is not specified."),
+    "NoAuthenticationInformation": (
+        401,
+        (
+            "Server failed to authenticate the request. Please refer to the information in the "
+            "www-authenticate header."
+        ),
+    ),
     "ResourceNotFound": (404, "The specified resource does not exist."),
     "ServerBusy": (503, "The server is currently unable to receive requests. Please retry your request."),
     "UnsupportedHttpVerb": (405, "The resource doesn't support specified Http Verb."),
@@ -68,14 +75,20 @@ def blob_headers(blob: Blob) -> dict[str, str]:
     }
 
 
-def render_error(code: str, status: int | None = None) -> web.Response:
+def render_error(
+    code: str, status: int | None = None, *, text: str | None = None, detail: str = ""
+) -> web.Response:
     """An error.
 
     :param status: where it is not the code's usual one.
+    :param text: where it is not the code's usual one.
+    :param detail: what was wrong with the request's proof of who sends it.
     """
     current_call().error_code = code
-    usual, text = _FAULTS.get(code, (500, "The service refused the request."))
-    body = f"{_XML}<Error><Code>{escape(code)}</Code><Message>{escape(text)}</Message></Error>"
+    usual, usual_text = _FAULTS.get(code, (500, "The service refused the request."))
+    shown = f"<AuthenticationErrorDetail>{escape(detail)}</AuthenticationErrorDetail>" if detail else ""
+    message = escape(usual_text if text is None else text)
+    body = f"{_XML}<Error><Code>{escape(code)}</Code><Message>{message}</Message>{shown}</Error>"
     headers = {**base_headers(), "x-ms-error-code": code}
     return web.Response(
         status=usual if status is None else status, text=body, content_type="application/xml", headers=headers

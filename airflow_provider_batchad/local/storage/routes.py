@@ -28,7 +28,13 @@ from airflow_provider_batchad.local.storage.answers import (
 )
 from airflow_provider_batchad.local.storage.blob_answer import send_blob
 from airflow_provider_batchad.local.storage.containers import BlobContainers
-from airflow_provider_batchad.local.storage.identity_access import DELETE, READ, WRITE, IdentityAccess
+from airflow_provider_batchad.local.storage.identity_access import (
+    ADD,
+    DELETE,
+    READ,
+    WRITE,
+    IdentityAccess,
+)
 from airflow_provider_batchad.local.storage.shared_access import SharedAccess
 
 if TYPE_CHECKING:
@@ -37,7 +43,12 @@ if TYPE_CHECKING:
 
 _MAX_PAGE: Final = 5000
 _BLOCK_BYTES: Final = 256 * 1024
-_USUAL_CODES: Final = {403: "AuthenticationFailed", 404: "BlobNotFound", 405: "UnsupportedHttpVerb"}
+_USUAL_CODES: Final = {
+    401: "InvalidAuthenticationInfo",
+    403: "AuthenticationFailed",
+    404: "BlobNotFound",
+    405: "UnsupportedHttpVerb",
+}
 
 
 class Storage:
@@ -105,7 +116,8 @@ class Storage:
     async def put(self, request: web.Request) -> web.StreamResponse:
         """``PUT`` of a block blob, whole."""
         container, name = request.match_info["container"], request.match_info["blob"]
-        refusal = self._refuse(request, container, name, "cw", WRITE)
+        is_new = container not in self.containers or self.containers.find(container, name) is None
+        refusal = self._refuse(request, container, name, "cw", ADD if is_new else WRITE)
         if refusal is not None:
             return refusal
         if "comp" in request.query or "restype" in request.query:
@@ -166,14 +178,13 @@ class Storage:
         )
 
     def _refuse(
-        self, request: web.Request, container: str, name: str, any_of: str, action: str
+        self, request: web.Request, container: str, name: str, any_of: str, actions: tuple[str, ...]
     ) -> web.Response | None:
         if self._identities.sends_token(request):
-            refusal = self._identities.refuse(request, container, action)
+            refusal = self._identities.refuse(request, container, actions)
             return refusal or self._refuse_absent(container)
         if "sig" not in request.query:
-            # What a private container answers to nobody in particular.
-            return render_error("ResourceNotFound")
+            return self._identities.refuse_nobody(request)
         permissions = self._signed(request, container, name)
         if permissions is None:
             return render_error("AuthenticationFailed")
