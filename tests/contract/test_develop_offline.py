@@ -6,9 +6,12 @@ import argparse
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+from airflow_provider_batchad.local import config
 from airflow_provider_batchad.local.cli.arguments import add_arguments
+from airflow_provider_batchad.local.cli.command import read_config
 from airflow_provider_batchad.local.client_settings import client_environment
 from airflow_provider_batchad.local.config import DEFAULT_PORT, SERVICES
 from airflow_provider_batchad.local.server import LocalAzure
@@ -21,6 +24,13 @@ def table_of(heading: str) -> set[str]:
     """What stands in backticks in the first column of the table with this heading."""
     [rows] = re.findall(rf"^\| {heading} \|.*\n\|[ -|]+\|\n((?:\|.*\n)+)", PAGE, flags=re.MULTILINE)
     return {name for row in rows.splitlines() for name in re.findall(r"`([^`]+)`", row.split("|")[1])}
+
+
+def with_container() -> config.LocalAzureConfig:
+    """What the command line makes of ``--container results``."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return read_config(parser.parse_args(["--port", "0", "--container", "results"]))
 
 
 def test_every_option_of_the_command_is_described() -> None:
@@ -48,3 +58,13 @@ def test_the_pages_tests_pass(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout.count("3 passed")) == (0, 1), ended.stdout
+
+
+def test_the_pages_configuration_is_that_of_a_container() -> None:
+    [source] = re.findall(r"```python\n(LocalAzureConfig\(.*?)```", PAGE, flags=re.DOTALL)
+    built = eval(source, vars(config))  # noqa: S307 - a page of ours
+    assert built == replace(with_container(), secrets_file=None)
+    with LocalAzure(built) as azure:
+        environment = client_environment(azure)
+    assert environment["BATCHAD_LOCAL_POOL_IDENTITY"] == built.identity_scope(config.POOL_IDENTITY)
+    assert environment["BATCHAD_LOCAL_CONTAINER"].endswith("/results")
