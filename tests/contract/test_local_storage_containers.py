@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 import requests
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+)
 from azure.storage.blob import (
     BlobClient,
     BlobSasPermissions,
@@ -120,6 +125,16 @@ def test_signature_opens_only_what_it_says_and_only_while_it_lasts(local_azure: 
             with pytest.raises(HttpResponseError) as caught:
                 client.upload_blob("x", b"x")
             assert (caught.value.status_code, caught.value.error_code) == (status, code), url  # type: ignore[attr-defined]
+
+
+def test_blob_is_replaced_only_where_that_is_meant(container: ContainerClient) -> None:
+    container.upload_blob("x", b"1")
+    with pytest.raises(ResourceExistsError) as caught:
+        container.upload_blob("x", b"2")
+    assert caught.value.error_code == "BlobAlreadyExists"  # type: ignore[attr-defined]
+    assert container.download_blob("x").readall() == b"1"
+    container.upload_blob("x", b"3", overwrite=True)
+    assert container.download_blob("x").readall() == b"3"
 
 
 def test_clock_ends_a_signature(local_azure: LocalAzure, container: ContainerClient) -> None:

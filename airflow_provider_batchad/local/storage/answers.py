@@ -29,6 +29,7 @@ _FAULTS: Final = {
         403,
         "This request is not authorized to perform this operation using this permission.",
     ),
+    "BlobAlreadyExists": (409, "The specified blob already exists."),
     "BlobNotFound": (404, "The specified blob does not exist."),
     "ConditionNotMet": (412, "The condition specified using HTTP conditional header(s) is not met."),
     "ContainerNotFound": (404, "The specified container does not exist."),

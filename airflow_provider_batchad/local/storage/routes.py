@@ -118,18 +118,18 @@ class Storage:
         container, name = request.match_info["container"], request.match_info["blob"]
         is_new = container not in self.containers or self.containers.find(container, name) is None
         refusal = self._refuse(request, container, name, "cw", ADD if is_new else WRITE)
+        if refusal is None:
+            refusal = _refuse_kind(request)
         if refusal is not None:
             return refusal
-        if "comp" in request.query or "restype" in request.query:
-            return render_error("InvalidQueryParameterValue")
-        if "x-ms-blob-type" not in request.headers:
-            return render_error("MissingRequiredHeader")
-        if request.headers["x-ms-blob-type"] != "BlockBlob":
-            return render_error("InvalidHeaderValue")
         written = self.containers.new_file(container)
         with written.open("wb") as file:
             async for block in request.content.iter_chunked(_BLOCK_BYTES):
                 await asyncio.to_thread(file.write, block)
+        if request.headers.get("If-None-Match") == "*" and self.containers.find(container, name) is not None:
+            # Looked at once all is written: of several at a time, one is the first.
+            written.unlink()
+            return render_error("BlobAlreadyExists")
         given = request.headers.get("x-ms-blob-content-type") or request.headers.get("Content-Type")
         try:
             blob = self.containers.put(
@@ -224,3 +224,14 @@ class Storage:
         # Resolved before it is compared, so that neither ".." nor a symbolic link leads out.
         path = (self._files / name.lstrip("/")).resolve()
         return path if path.is_relative_to(self._files) and path.is_file() else None
+
+
+def _refuse_kind(request: web.Request) -> web.Response | None:
+    """The refusal of what is written, but no whole block blob."""
+    if "comp" in request.query or "restype" in request.query:
+        return render_error("InvalidQueryParameterValue")
+    if "x-ms-blob-type" not in request.headers:
+        return render_error("MissingRequiredHeader")
+    if request.headers["x-ms-blob-type"] != "BlockBlob":
+        return render_error("InvalidHeaderValue")
+    return None
