@@ -39,7 +39,9 @@ ASSIGNMENT: Final = (
 # The oldest that takes tokens is of 2017.
 _VERSION: Final = "2021-12-02"
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
-_NOT_BY_ROLE: Final = "authorizationfailure"  # a firewall's, by Microsoft's list of codes
+# "Common REST API error codes": a firewall's refusal, and a token that is not one for this account.
+_NOT_BY_ROLE: Final = "authorizationfailure"
+_BAD_PROOF: Final = "authenticationfailed"
 
 
 def read_blobs(hook: AzureBatchAdHook, container_url: str, steps: Steps[T]) -> T:
@@ -141,7 +143,7 @@ class BlobReader:
             "request_id": request_id,
             "retry_after_seconds": parse_retry_after(headers),
         }
-        if status == 401:
+        if status == 401 or (status == 403 and (code or "").casefold() == _BAD_PROOF):
             return AccountRefusedToken(
                 message, remedy="The storage account is in another tenant, or takes no tokens.", **fields
             )

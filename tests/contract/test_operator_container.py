@@ -183,6 +183,7 @@ def test_an_identity_that_the_pool_does_not_have_fails_the_task_that_wants_it(st
         ({"broken": "reset"}, 2, None),
         ({"status": 429, "headers": {"Retry-After": "90"}}, 1, "HTTP 429"),
         ({"status": 401, "code": "InvalidAuthenticationInfo"}, 2, "HTTP 401"),
+        ({"status": 403, "code": "AuthenticationFailed"}, 1, "another tenant"),
         ({"status": 403, "code": "AuthorizationFailure"}, 1, "firewall"),
     ],
 )
