@@ -182,6 +182,8 @@ class LocalAzure:
             sockets = open_listeners(self.config, self.state.ports if self.state is not None else None)
             for one in (one for group in sockets.values() for one in group):
                 stack.callback(one.close)
+            ports = frozenset(one.getsockname()[1] for group in sockets.values() for one in group)
+            stack.push_async_callback(_abort_rest, ports)
             self.endpoints = Endpoints(
                 **{name: f"https://localhost:{group[0].getsockname()[1]}" for name, group in sockets.items()}
             )
@@ -194,7 +196,7 @@ class LocalAzure:
                     service.application(), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS
                 )
                 await runner.setup()
-                stack.push_async_callback(_end, runner)
+                stack.push_async_callback(runner.cleanup)
                 for one in sockets[service.name]:
                     await web.SockSite(runner, one, ssl_context=context).start()
             yield
@@ -237,11 +239,11 @@ class LocalAzure:
             )
 
 
-async def _end(runner: web.AppRunner) -> None:
-    transports = [one.transport for one in runner.server.connections] if runner.server is not None else []
-    await runner.cleanup()
-    # A client that keeps its connection open does not answer TLS's farewell: asyncio would wait 30 s for it.
-    for transport in transports:
-        if transport is not None:
+async def _abort_rest(ports: frozenset[int]) -> None:
+    # A client that keeps its connection open does not answer TLS's farewell, for which asyncio waits 30 s.
+    # Who is in the middle of it, or of the greeting, is known to the loop alone.
+    known = getattr(asyncio.get_running_loop(), "_transports", {})
+    for transport in list(known.values()):
+        if (transport.get_extra_info("sockname") or ("", 0))[1] in ports:
             transport.abort()
     await asyncio.sleep(0)

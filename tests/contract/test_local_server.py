@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import ssl
 import stat
 import threading
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -185,3 +187,33 @@ def test_roles_of_the_default_configuration_are_as_azure_has_them(local_azure: L
         (next(role.name for role in roles.roles() if role.id == one.role_id), one.scope)
         for one in roles.assignments()
     }
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None,
+        b"",
+        b"PUT /jobs?api-ver",
+        b"GET /jobs HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET /jobs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    ],
+    ids=["no greeting", "no request", "half a request", "one that stays", "no farewell"],
+)
+def test_no_connection_outlives_its_server(sent: bytes | None) -> None:
+    """A socket that is left open is a warning when it is collected, and a warning fails a test."""
+    with LocalAzure(LocalAzureConfig(port=0)) as azure:
+        port = port_of(azure.endpoints.batch)
+        client = socket.create_connection(("127.0.0.1", port))
+        if sent is not None:
+            context = ssl.create_default_context(cafile=azure.ca_file)
+            client = context.wrap_socket(client, server_hostname="localhost")
+            client.sendall(sent)
+        if sent and sent.endswith(b"\r\n\r\n"):
+            assert client.recv(1)
+    with client:
+        client.settimeout(10)
+        with suppress(ConnectionError):
+            while client.recv(65536):
+                pass
+    gc.collect()

@@ -335,7 +335,7 @@ def run(batch: Batch, examples: int, steps: int) -> None:
 
 @pytest.mark.timeout(600)
 def test_random_operations_make_only_legal_transitions(batch: Batch) -> None:
-    run(batch, 50, 30)
+    run(batch, 25, 30)
 
 
 @pytest.mark.nightly
